@@ -35,6 +35,7 @@ type Result struct {
 	Skipped bool   // nothing was to be done (known to be in Keap already); no call was made
 	Calls   int    // calls that served the step, shared ones counted whole
 	Status  int    // HTTP status of the last one
+	Note    string // what has to be remembered of its outcome: the id of the order, payment, note or task it made
 	Sent    bool   // a request was written: a failure of a step that is not safe to repeat is in doubt
 }
 

@@ -134,6 +134,7 @@ type OrderStep struct {
 	Order  Order   `json:"order"`
 	Refund *Refund `json:"refund,omitempty"`
 	Paid   bool    `json:"paid,omitempty"`
+	Keap   string  `json:"keap,omitempty"` // Keap id of the recorded order; the worker sets it before a payment step is asked for
 }
 
 // EmailStep sends a template e-mail; Target is the template's id.

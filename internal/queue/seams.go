@@ -23,8 +23,8 @@ type Hands interface {
 	Close(ctx context.Context) error
 }
 
-// Settle records a verdict and acts on it.
-type Settle func(ctx context.Context, v events.Verdict) error
+// Settle records a verdict and acts on it. It is an alias so that packages that must not import queue can name its type.
+type Settle = func(ctx context.Context, v events.Verdict) error
 
 // Lease is the ownership of a quota group, while it lasts.
 type Lease interface {
