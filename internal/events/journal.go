@@ -15,7 +15,7 @@ type Marks struct {
 	Contact   string          `json:"contact,omitempty"` // Keap contact id
 	Created   bool            `json:"created,omitempty"` // the contact step created it
 	Discarded bool            `json:"discarded,omitempty"`
-	Job       string          `json:"job,omitempty"` // replay job that the stored plan was made for
+	Job       string          `json:"job,omitempty"`   // replay job that the stored plan was made for
 	Steps     map[string]Mark `json:"steps,omitempty"` // by Step.ID
 }
 
