@@ -84,6 +84,16 @@ type Outcome struct {
 	Who    string `json:"who,omitempty"`
 	Action string `json:"action,omitempty"`
 	Target string `json:"target,omitempty"`
+
+	// quota: the day's quota of an account, sampled now and then.
+	Quota *QuotaReport `json:"quota,omitempty"`
+}
+
+// QuotaReport is the day's quota of Outcome.Account at Outcome.At.
+type QuotaReport struct {
+	Limit     int `json:"limit"`
+	Used      int `json:"used"` // as Keap counts, the calls of others included
+	Elsewhere int `json:"elsewhere,omitempty"`
 }
 
 // OutcomeKind tells records of the log of outcomes apart.
@@ -94,6 +104,7 @@ const (
 	OutcomeState OutcomeKind = "state"
 	OutcomeCall  OutcomeKind = "call"
 	OutcomeAudit OutcomeKind = "audit"
+	OutcomeQuota OutcomeKind = "quota"
 )
 
 // CallReport is one call to Keap as people see it.
