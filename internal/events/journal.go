@@ -1,6 +1,9 @@
 package events
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Journal is the memory of one event's steps: its plan as first made, and what became of each step.
 type Journal struct {
@@ -43,3 +46,7 @@ type Position struct {
 	Events   uint64 `json:"events"`
 	Outcomes uint64 `json:"outcomes"`
 }
+
+// ErrAhead is what following a log gives when the follower's position is beyond its end: the log was restored
+// from an older copy or begun anew, and whoever follows it has to start again.
+var ErrAhead = errors.New("the position is ahead of the log")
