@@ -1,0 +1,51 @@
+# The same commands by hand and in CI. `make help` lists them.
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(shell git rev-parse --short HEAD 2>/dev/null)
+# The linter is pinned here and nowhere else; it is built from source by `make lint`.
+GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/bridge
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/bridge ./cmd/bridge
+
+.PHONY: test
+test: ## every test, with the race detector
+	$(GO) vet ./...
+	$(GO) test -race -timeout 15m ./...
+
+.PHONY: short
+short: ## the tests without the race detector and the long ones
+	$(GO) test -short -timeout 5m ./...
+
+.PHONY: demo
+demo: ## the main job with nothing to install, once
+	$(GO) run ./cmd/bridge demo --once
+
+.PHONY: lint
+lint: ## gofmt, vet and golangci-lint
+	@test -z "$$(gofmt -l cmd internal test)" || { gofmt -l cmd internal test; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(GOLANGCI) run ./...
+
+.PHONY: fuzz
+fuzz: ## fuzz everything that parses bytes from outside, FUZZTIME (1m) each
+	@for p in $$($(GO) list ./internal/...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+	    echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-1m} $$p || exit 1; \
+	  done; \
+	done
+
+.PHONY: bench
+bench: ## the benchmarks with their medians
+	$(GO) test -run '^$$' -bench . -benchmem -count 3 ./internal/...
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin dist artefacts

@@ -1,0 +1,103 @@
+// Command bridge takes webhooks and NATS messages from shops, payment gateways and membership sites and turns
+// them into Keap calls, within Keap's quota. internal/events/doc.go walks through it with one event.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes, fixed by the contract.
+const (
+	exitFine   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// run is main without the process: it returns the exit code.
+func run(args []string, in io.Reader, out, errs io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errs)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitFine
+	}
+	var told *toldError
+	if !errors.As(err, &told) {
+		fmt.Fprintln(errs, "error:", err)
+		var h hinter
+		if errors.As(err, &h) && h.Hint() != "" {
+			fmt.Fprintln(errs, "hint:", h.Hint())
+		}
+	}
+	var usage *usageError
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// globals are the flags that every command has.
+type globals struct {
+	config  string
+	dataDir string
+	json    bool
+}
+
+func newRoot() *cobra.Command {
+	g := &globals{}
+	root := &cobra.Command{
+		Use:           "bridge",
+		Short:         "the event bridge for Keap",
+		Long:          "bridge takes what carts, payment gateways and membership sites tell it, keeps it on disk, and turns it\ninto Keap calls within Keap's quota.\n\nStart with: bridge demo",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("run bridge --help for the commands", "unknown command %q", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{err, "run " + cmd.CommandPath() + " --help for its flags"}
+	})
+	flags := root.PersistentFlags()
+	flags.StringVar(&g.config, "config", "", "configuration file or folder (overrides BRIDGE_CONFIG)")
+	flags.StringVar(&g.dataDir, "data-dir", "", "folder for everything that is stored (overrides BRIDGE_DATA_DIR)")
+	flags.BoolVar(&g.json, "json", false, "print JSON (JSON Lines for lists)")
+	for _, add := range commands {
+		root.AddCommand(add(g))
+	}
+	return root
+}
+
+// commands are the subcommands, a file each.
+var commands = []func(*globals) *cobra.Command{
+	newVersion,
+}
+
+// exactArgs is cobra.ExactArgs with our exit code and a hint.
+func exactArgs(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return usagef("run "+cmd.CommandPath()+" --help", "%s needs %s", cmd.CommandPath(), what)
+		}
+		return nil
+	}
+}
