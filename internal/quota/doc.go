@@ -1,0 +1,98 @@
+// Package quota says when one more call to Keap may be made, and who may make it.
+//
+// A Ledger is the conjunction of several windows: the second (as an even pace), the rolling minute, the UTC day
+// and the limits of the whole Keap account (tenant). Its answers hold whatever the shape and the phase of the
+// server's own windows are: rolling, calendar or spike arrest. What the server's headers say (Observe) makes a
+// Ledger more careful within a window, never less.
+//
+// On top of the windows lies the plan of the day. Work has a Class; calls that higher classes will still need
+// before midnight are kept from lower ones. What will be needed is forecast from the same hours of the last days
+// and corrected by how today goes.
+//
+// The package is arithmetic: time is always an argument and nothing here sleeps, logs or talks to anybody but for
+// Save, which its caller supplies. A Ledger is safe for concurrent use. Do not share the limits of one credential
+// between two Ledgers: neither would know of the other's calls but by the headers.
+package quota
+
+import "time"
+
+// Class orders the work of one ledger; lower goes first. The numbers are those of events.Priority.
+type Class uint8
+
+// The classes.
+const (
+	Urgent Class = iota
+	Normal
+	Bulk
+	classes
+)
+
+// Window names what kept a call back.
+type Window uint8
+
+// The windows. Plan is the day's plan: there are calls left, but higher classes will need them. Throttled is a
+// refusal (429) whose window the server did not name. Unsaved means that no permits are reserved: call Reserve.
+const (
+	Open Window = iota
+	Second
+	Minute
+	Day
+	TenantMinute
+	TenantDay
+	Plan
+	Throttled
+	Unsaved
+)
+
+var windowNames = [...]string{"open", "second", "minute", "day", "tenant minute", "tenant day", "plan", "throttled", "unsaved"}
+
+// String is a name for logs.
+func (w Window) String() string {
+	if int(w) < len(windowNames) {
+		return windowNames[w]
+	}
+	return "unknown"
+}
+
+// Limits are calls per window; 0 is no limit.
+type Limits struct {
+	Second       int `json:"second,omitempty"`
+	Minute       int `json:"minute,omitempty"`
+	Day          int `json:"day,omitempty"`
+	TenantMinute int `json:"tenant_minute,omitempty"`
+	TenantDay    int `json:"tenant_day,omitempty"`
+}
+
+// Shares of the day's limit that are kept from lower classes while there is no history to forecast from; 0 to 1.
+type Shares struct {
+	Urgent, Normal float64
+}
+
+// Config is what a Ledger starts from.
+type Config struct {
+	Limits  Limits
+	Reserve Shares
+}
+
+// Answer is what Take says. When OK is false, At is when asking again may help and Window what opens last of all
+// that is closed now. At is never before the time that was asked with.
+type Answer struct {
+	OK     bool
+	At     time.Time
+	Window Window
+}
+
+const (
+	// pace stretches the second: permits are 1/limit × pace apart, so that ten are spread over 1.1 s and jitter on
+	// the way to the server does not push an eleventh call into one of its seconds. It costs nothing: for Keap's
+	// limits the minute binds at less than half of that rate.
+	pace = 1.1
+	// minuteSpan is the rolling minute with the same margin; it costs 0.1 % of the throughput.
+	minuteSpan = time.Minute + 60*time.Millisecond
+	// midnightGuard is how far from 00:00 UTC a call counts for both days: the server's clock is known to a second.
+	midnightGuard = 2 * time.Second
+	// headroom is what lower classes leave free of each rolling minute, so that urgent work finds a place at once.
+	headroom = 5
+	// Block is how many permits are reserved ahead in the stored state, and so how many a crash can cost.
+	Block = 10
+)
