@@ -1,0 +1,128 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"bridge/internal/events"
+)
+
+// Rates counts calls and events over time, oldest first. Minutes are remembered for eight days.
+func (ix *Index) Rates(ctx context.Context, q events.Series) ([]events.Rate, error) {
+	step := int64(q.Step / time.Second)
+	span := int64(spanHour)
+	if step < spanHour {
+		span, step = spanMinute, max(step, spanMinute)
+	}
+	var rates []events.Rate
+	err := ix.each(ctx, func(rows *sql.Rows) error {
+		var (
+			r  events.Rate
+			at int64
+		)
+		err := rows.Scan(&at, &r.Account, &r.What, &r.Status, &r.Count)
+		r.At = time.Unix(at, 0).UTC()
+		rates = append(rates, r)
+		return err
+	}, `SELECT at - at % ?1 AS bucket, account, what, status, sum(count) FROM pulse
+		WHERE span = ?2 AND (?3 = '' OR account = ?3) AND at >= ?4 AND at < ?5
+		GROUP BY bucket, account, what, status ORDER BY bucket, account, what, status`,
+		step, span, q.Account, floor(q.Since.Unix(), step), q.Until.Unix())
+	return rates, err
+}
+
+// Costs tells what each rule cost over time, oldest first. Step is an hour at least.
+func (ix *Index) Costs(ctx context.Context, q events.Series) ([]events.RuleCost, error) {
+	step := max(int64(q.Step/time.Second), spanHour)
+	var costs []events.RuleCost
+	err := ix.each(ctx, func(rows *sql.Rows) error {
+		var (
+			c  events.RuleCost
+			at int64
+		)
+		err := rows.Scan(&at, &c.Account, &c.Rule, &c.Events, &c.Steps, &c.Calls)
+		c.At = time.Unix(at, 0).UTC()
+		costs = append(costs, c)
+		return err
+	}, `SELECT at - at % ?1 AS bucket, account, rule, sum(events), sum(steps), sum(calls) FROM rule
+		WHERE (?2 = '' OR account = ?2) AND at >= ?3 AND at < ?4
+		GROUP BY bucket, account, rule ORDER BY bucket, account, rule`,
+		step, q.Account, floor(q.Since.Unix(), step), q.Until.Unix())
+	return costs, err
+}
+
+// QuotaDays tells how each account's quota was used since a day, oldest first.
+func (ix *Index) QuotaDays(ctx context.Context, account string, since time.Time) ([]events.DayQuota, error) {
+	var days []events.DayQuota
+	err := ix.each(ctx, func(rows *sql.Rows) error {
+		var (
+			d   events.DayQuota
+			day int64
+		)
+		err := rows.Scan(&d.Account, &day, &d.Limit, &d.Used, &d.Elsewhere, &d.Calls)
+		d.Day = time.Unix(day, 0).UTC()
+		days = append(days, d)
+		return err
+	}, `WITH ours AS (
+			SELECT account, at - at % 86400 AS day, sum(count) AS calls FROM pulse
+			WHERE span = 3600 AND at >= ?2 AND (?1 = '' OR account = ?1) AND what NOT IN ('accepted', 'settled') AND what <> 'token'
+			GROUP BY account, day)
+		SELECT account, day, coalesce(q."limit", 0), coalesce(q.used, 0), coalesce(q.elsewhere, 0), coalesce(o.calls, 0)
+		FROM ours o FULL JOIN quota q USING (account, day)
+		WHERE day >= ?2 AND (?1 = '' OR account = ?1) ORDER BY account, day`,
+		account, floor(since.Unix(), spanDay))
+	return days, err
+}
+
+// Sources tells when each source was last heard of. account "" means all.
+func (ix *Index) Sources(ctx context.Context, account string) ([]events.Seen, error) {
+	var sources []events.Seen
+	err := ix.each(ctx, func(rows *sql.Rows) error {
+		var (
+			s           events.Seen
+			first, last int64
+		)
+		err := rows.Scan(&s.Account, &s.Source, &first, &last, &s.Events)
+		s.First, s.Last = time.UnixMilli(first).UTC(), time.UnixMilli(last).UTC()
+		sources = append(sources, s)
+		return err
+	}, "SELECT account, source, first, last, events FROM seen WHERE ?1 = '' OR account = ?1 ORDER BY account, source", account)
+	return sources, err
+}
+
+// Audit lists who changed what, newest first. job narrows it to one replay or discard where it is given.
+func (ix *Index) Audit(ctx context.Context, job string, limit int) ([]events.AuditLine, error) {
+	var lines []events.AuditLine
+	scan := func(rows *sql.Rows) error {
+		var (
+			a  events.AuditLine
+			at int64
+		)
+		err := rows.Scan(&at, &a.Who, &a.Action, &a.Account, &a.Target, &a.Job, &a.Detail)
+		a.At = time.UnixMilli(at).UTC()
+		lines = append(lines, a)
+		return err
+	}
+	if limit <= 0 {
+		limit = DefaultLimit
+	}
+	const columns = "SELECT at, who, action, account, target, job, detail FROM audit"
+	var err error
+	if job != "" {
+		err = ix.each(ctx, scan, columns+" WHERE job = ? AND job <> '' ORDER BY n DESC LIMIT ?", job, limit)
+	} else {
+		err = ix.each(ctx, scan, columns+" ORDER BY n DESC LIMIT ?", limit)
+	}
+	return lines, err
+}
+
+// each runs a query on the open store.
+func (ix *Index) each(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) error {
+	st, done, err := ix.reading()
+	if err != nil {
+		return err
+	}
+	defer done()
+	return st.each(ctx, scan, query, args...)
+}
