@@ -1,0 +1,304 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"bridge/internal/events"
+)
+
+// Handler handles one delivery once; *Worker is one.
+type Handler interface {
+	Handle(ctx context.Context, d events.Delivery) events.Verdict
+}
+
+// Reloader reads an event again whose body a parked delivery has let go.
+type Reloader interface {
+	EventBySeq(ctx context.Context, seq uint64) (*events.Event, error)
+}
+
+// Limits bound what one Lane holds.
+type Limits struct {
+	Deliveries int // that may run now or as soon as their contact is free
+	Bytes      int // their events' size
+	Parked     int // parked deliveries and those in line behind them; they hold no event body
+}
+
+// DefaultLimits are those of the house: enough look-ahead for full columns, small enough for a thousand groups.
+var DefaultLimits = Limits{Deliveries: 2000, Bytes: 4 << 20, Parked: 50_000}
+
+// strippedSize is what a delivery without its event's body is counted as.
+const strippedSize = 512
+
+// Lane holds the deliveries of one quota group. Within a priority a contact's events run one after another, in
+// log order, and a parked one holds up those behind it; over all priorities at most one event of a contact runs at a
+// time; contacts run side by side. Replays do not wait in line. Safe for concurrent use.
+type Lane struct {
+	handler Handler
+	reload  Reloader
+	limits  Limits
+	log     *slog.Logger
+	freed   chan struct{}
+
+	work context.Context // ends when what runs has to stop
+	stop context.CancelFunc
+	runs sync.WaitGroup
+
+	mu     sync.Mutex // guards all below
+	closed bool
+	lines  map[string]*line
+	serial uint64 // names the lines of deliveries that wait for nobody
+	active int    // deliveries not parked
+	bytes  int
+	parked int
+}
+
+// line is one contact's deliveries.
+type line struct {
+	queues  [len(events.Priorities) + 1][]*held // the last one holds replays
+	running *held
+}
+
+// held is one delivery in hand.
+type held struct {
+	events.Delivery
+	settle   func(context.Context, events.Verdict) error
+	stripped bool // the event's body was let go
+	parked   bool // counted as parked
+	due      time.Time
+	timer    *time.Timer
+}
+
+// NewLane makes a Lane; Close ends it.
+func NewLane(handler Handler, reload Reloader, limits Limits, log *slog.Logger) *Lane {
+	work, stop := context.WithCancel(context.Background())
+	return &Lane{
+		handler: handler, reload: reload, limits: limits, log: log, freed: make(chan struct{}, 1),
+		work: work, stop: stop, lines: map[string]*line{},
+	}
+}
+
+// Room tells how many more deliveries and bytes may be taken now.
+func (l *Lane) Room() (deliveries, bytes int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || l.parked >= l.limits.Parked {
+		return 0, 0
+	}
+	return l.limits.Deliveries - l.active, l.limits.Bytes - l.bytes
+}
+
+// Freed delivers whenever Room may have grown.
+func (l *Lane) Freed() <-chan struct{} { return l.freed }
+
+// Take puts a delivery in line. It does not block. After Close it drops the delivery.
+func (l *Lane) Take(d events.Delivery, settle func(context.Context, events.Verdict) error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	name := d.Contact
+	if name == "" {
+		l.serial++
+		name = "\x00" + strconv.FormatUint(l.serial, 10) // no hashed order key begins like this
+	}
+	ln := l.lines[name]
+	if ln == nil {
+		ln = &line{}
+		l.lines[name] = ln
+	}
+	h := &held{Delivery: d, settle: settle, due: d.NotBefore}
+	q := queueOf(&d)
+	ln.queues[q] = append(ln.queues[q], h)
+	l.active++
+	l.bytes += h.Size
+	if head := ln.queues[q][0]; head.parked {
+		l.parkLocked(h)
+	} else if head == h && time.Until(h.due) > 0 {
+		l.parkHeadLocked(name, ln, q)
+	}
+	l.runNextLocked(name, ln)
+}
+
+// queueOf is the index of the line's queue that a delivery belongs in.
+func queueOf(d *events.Delivery) int {
+	if d.Replay != "" {
+		return len(events.Priorities)
+	}
+	return int(d.Priority)
+}
+
+// runNextLocked starts the most urgent runnable delivery of a line, if the contact is free.
+func (l *Lane) runNextLocked(name string, ln *line) {
+	if ln.running != nil || l.closed {
+		return
+	}
+	empty := true
+	for q := range ln.queues {
+		if len(ln.queues[q]) == 0 {
+			continue
+		}
+		empty = false
+		if head := ln.queues[q][0]; !head.parked {
+			ln.running = head
+			l.runs.Add(1)
+			go l.run(name, ln, q, head)
+			return
+		}
+	}
+	if empty {
+		delete(l.lines, name)
+	}
+}
+
+// run handles the head of a queue once and acts on the verdict.
+func (l *Lane) run(name string, ln *line, q int, h *held) {
+	defer l.runs.Done()
+	v, err := l.handle(h)
+	if err == nil {
+		// What is finished is recorded even while the lane closes: otherwise it would be looked at once more.
+		err = h.settle(context.WithoutCancel(l.work), v)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ln.running = nil
+	h.First = false // its journal may hold something by now
+	state := v.State()
+	switch {
+	case l.closed:
+		return
+	case err != nil:
+		// Somebody else owns the group by now, or the queue is going down: what is not settled stays there.
+		if !errors.Is(err, context.Canceled) {
+			l.log.Warn("a verdict could not be recorded; the event stays in the queue", "event", h.Event.ID, "err", err)
+		}
+		l.dropHeadLocked(ln, q)
+	case state == events.Parked:
+		h.Attempt, h.due = v.Attempt, v.Until
+		l.parkHeadLocked(name, ln, q)
+	default:
+		l.dropHeadLocked(ln, q)
+	}
+	l.runNextLocked(name, ln)
+	l.signal()
+}
+
+// handle runs the handler, with the event's body read again where it was let go.
+func (l *Lane) handle(h *held) (events.Verdict, error) {
+	d := h.Delivery
+	if h.stripped {
+		e, err := l.reload.EventBySeq(l.work, h.Seq)
+		if err != nil {
+			return events.Verdict{}, err
+		}
+		d.Event = *e
+	}
+	v := l.handler.Handle(l.work, d)
+	if !v.State().Settled() {
+		return v, l.work.Err() // stopped half-way: nothing to record, the next owner goes on
+	}
+	return v, nil
+}
+
+// parkHeadLocked parks the head of a queue until it is due, and with it everything behind it.
+func (l *Lane) parkHeadLocked(name string, ln *line, q int) {
+	for _, h := range ln.queues[q] {
+		l.parkLocked(h)
+	}
+	head := ln.queues[q][0]
+	head.timer = time.AfterFunc(max(0, time.Until(head.due)), func() { l.wake(name, ln, q, head) })
+}
+
+// parkLocked counts a delivery as parked and lets its body go.
+func (l *Lane) parkLocked(h *held) {
+	if h.parked {
+		return
+	}
+	h.parked = true
+	l.active--
+	l.bytes -= h.Size
+	l.parked++
+	if !h.stripped {
+		h.stripped, h.Event.Data, h.Size = true, events.Data{}, strippedSize
+	}
+	l.signal()
+}
+
+// wake makes a parked head and those behind it runnable again.
+func (l *Lane) wake(name string, ln *line, q int, head *held) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || len(ln.queues[q]) == 0 || ln.queues[q][0] != head || !head.parked {
+		return
+	}
+	for _, h := range ln.queues[q] {
+		l.unparkLocked(h)
+	}
+	l.runNextLocked(name, ln)
+}
+
+func (l *Lane) unparkLocked(h *held) {
+	h.parked = false
+	h.timer = nil
+	l.active++
+	l.bytes += h.Size
+	l.parked--
+}
+
+// dropHeadLocked takes the head out of its queue and wakes what was in line behind it.
+func (l *Lane) dropHeadLocked(ln *line, q int) {
+	h := ln.queues[q][0]
+	ln.queues[q][0] = nil
+	ln.queues[q] = ln.queues[q][1:]
+	if h.parked {
+		l.unparkLocked(h)
+	}
+	l.active--
+	l.bytes -= h.Size
+	for _, next := range ln.queues[q] {
+		if next.parked {
+			l.unparkLocked(next)
+		}
+	}
+}
+
+// signal tells whoever feeds the lane that there may be room; one signal stands for many.
+func (l *Lane) signal() {
+	select {
+	case l.freed <- struct{}{}:
+	default:
+	}
+}
+
+// Close stops taking at once, lets calls in the middle end until ctx is done, and drops the rest unsettled.
+func (l *Lane) Close(ctx context.Context) error {
+	l.mu.Lock()
+	l.closed = true
+	for _, ln := range l.lines {
+		for q := range ln.queues {
+			for _, h := range ln.queues[q] {
+				if h.timer != nil {
+					h.timer.Stop()
+				}
+			}
+		}
+	}
+	l.mu.Unlock()
+	l.stop()
+	done := make(chan struct{})
+	go func() {
+		l.runs.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
