@@ -1,0 +1,70 @@
+package ingress
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"bridge/internal/sources"
+)
+
+// problem is an RFC 9457 body. It never holds inner details: those are in the log.
+type problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// failure is an answer that is no success: what the sender may read, and what the log has to say.
+type failure struct {
+	status     int
+	detail     string
+	outcome    string // label of the metric
+	retryAfter time.Duration
+	cause      error
+}
+
+func (f *failure) Error() string { return f.detail }
+func (f *failure) Unwrap() error { return f.cause }
+
+// notAuthentic is the one answer to a wrong signature, an unknown account and an unknown source: whoever
+// guesses learns nothing.
+func notAuthentic(cause error) *failure {
+	return &failure{status: http.StatusUnauthorized, outcome: "unauthorized", cause: cause,
+		detail: "the request is not authentic: check the address and the secret"}
+}
+
+func unavailable(cause error) *failure {
+	return &failure{status: http.StatusServiceUnavailable, outcome: "unavailable", cause: cause, retryAfter: 10 * time.Second,
+		detail: "the event could not be stored and was not accepted; send it again"}
+}
+
+// refused turns a source's refusal into the answer.
+func refused(err error) *failure {
+	var r *sources.Refusal
+	if !errors.As(err, &r) {
+		return unavailable(err)
+	}
+	if r.Status == http.StatusUnauthorized {
+		return notAuthentic(err)
+	}
+	detail := r.Public
+	if r.Hint != "" {
+		detail += " (" + r.Hint + ")"
+	}
+	return &failure{status: r.Status, detail: detail, outcome: "refused", cause: err}
+}
+
+func (f *failure) write(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Cache-Control", "no-store")
+	if f.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int((f.retryAfter+time.Second-1)/time.Second)))
+	}
+	w.WriteHeader(f.status)
+	_ = json.NewEncoder(w).Encode(problem{Type: "about:blank", Title: http.StatusText(f.status), Status: f.status, Detail: f.detail})
+}
