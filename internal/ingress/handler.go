@@ -24,13 +24,11 @@ type Intake interface {
 	Accept(ctx context.Context, batch []events.Event) (duplicate []bool, err error)
 }
 
-// Route is where one configured source's requests go. Limiter is nil where none is configured; AllowIPs is
-// empty where every address is allowed.
+// Route is where one configured source's requests go. Limiter is nil where none is configured.
 type Route struct {
-	Source   sources.Source
-	Limiter  *rate.Limiter
-	MaxBody  int64
-	AllowIPs []netip.Prefix
+	Source  sources.Source
+	Limiter *rate.Limiter
+	MaxBody int64 // bytes
 }
 
 // Seen is what became of one request, for metrics and the console's list of sources.
@@ -122,16 +120,12 @@ func (h *Handler) take(r *http.Request, seen *Seen) (sources.Reply, accepted, er
 	if known {
 		seen.Account, seen.Source, limit = account, source, route.MaxBody
 	}
-	remote := h.remote(r)
-	if len(route.AllowIPs) > 0 && !contains(route.AllowIPs, remote) {
-		return sources.Reply{}, accepted{}, &failure{status: http.StatusForbidden, outcome: "forbidden", detail: "this address may not send here"}
-	}
 	body, err := readBody(r, limit)
 	if err != nil {
 		return sources.Reply{}, accepted{}, err
 	}
 	req := sources.Request{
-		Method: r.Method, Header: r.Header, RawQuery: r.URL.RawQuery, SubPath: r.PathValue("rest"), Body: body, Remote: remote, Received: h.Now(),
+		Method: r.Method, Header: r.Header, RawQuery: r.URL.RawQuery, SubPath: r.PathValue("rest"), Body: body, Remote: h.remote(r), Received: h.Now(),
 	}
 	if !known {
 		sources.Dummy(req) // the same work as for a known source, so that time tells nothing either

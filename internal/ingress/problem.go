@@ -51,11 +51,15 @@ func refused(err error) *failure {
 	if r.Status == http.StatusUnauthorized {
 		return notAuthentic(err)
 	}
+	outcome := "refused"
+	if r.Status == http.StatusForbidden {
+		outcome = "forbidden"
+	}
 	detail := r.Public
 	if r.Hint != "" {
 		detail += " (" + r.Hint + ")"
 	}
-	return &failure{status: r.Status, detail: detail, outcome: "refused", cause: err}
+	return &failure{status: r.Status, detail: detail, outcome: outcome, cause: err}
 }
 
 func (f *failure) write(w http.ResponseWriter) {
