@@ -44,10 +44,10 @@ func newEnv(variables ...cel.EnvOption) (*cel.Env, error) {
 // ruleEnv is the one environment of all rules; building it costs more than compiling a rule.
 var ruleEnv = sync.OnceValues(func() (*cel.Env, error) {
 	return newEnv(
-		cel.Variable("event", cel.ObjectType(prefix + "view")),
-		cel.Variable("source", cel.ObjectType(prefix + "origin")),
+		cel.Variable("event", cel.ObjectType(prefix+"view")),
+		cel.Variable("source", cel.ObjectType(prefix+"origin")),
 		cel.Variable("now", cel.TimestampType),
-		cel.Variable("item", cel.ObjectType(prefix + "item")),
+		cel.Variable("item", cel.ObjectType(prefix+"item")),
 		cel.Variable("with", cel.MapType(cel.StringType, cel.DynType)),
 	)
 })
