@@ -238,12 +238,12 @@ type Find struct {
 func (c *Client) FindContacts(ctx context.Context, find Find) ([]Contact, error) {
 	f := filter{operation: "contacts.list"}
 	f.equal("email", strings.ToLower(find.Email))
-	f.equal("ids", strings.Join(find.IDs, ","))
+	f.list("ids", find.IDs...)
 	f.equal("given_name", find.GivenName)
 	f.equal("family_name", find.FamilyName)
 	f.equal("phone_number", find.Phone)
 	if find.Phone != "" {
-		f.equal("phone_fields", strings.Join(phoneSlots, ","))
+		f.list("phone_fields", phoneSlots...)
 	}
 	query, err := f.query()
 	if err != nil {

@@ -108,6 +108,7 @@ var hints = map[Kind]string{
 	KindForbidden:   "the key's user lacks a permission: use a service account key, or give the user access in Keap",
 	KindNotFound:    "it was deleted or merged in Keap; bridge check --online lists what rules name and Keap does not have",
 	KindMissing:     "this Keap does not offer the operation; check BRIDGE_KEAP_BASE_URL",
+	KindConflict:    "something else changed it at the same moment; look at it in Keap, then replay the event",
 	KindTooLarge:    "send fewer ids in one call",
 	KindThrottled:   "the quota is used up, perhaps by another integration on the account; it resumes by itself",
 	KindServer:      "a fault inside Keap; see status.thryv.com",

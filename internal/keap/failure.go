@@ -196,7 +196,7 @@ func oneLine(text string) string {
 	return text
 }
 
-// withOperation puts the operation into an error of a credential.
+// withOperation puts the operation into an error of a credential. The operation itself was not sent.
 func withOperation(err error, operation string) error {
 	var e *Error
 	if !errors.As(err, &e) {

@@ -23,7 +23,7 @@ type CustomField struct {
 	ID      string
 	Label   string
 	Name    string
-	Type    string   // Text, WholeNumber, Date, ListBox, …
+	Type    string   // WHOLE_NUMBER in v2, WholeNumber in v1: both are understood
 	Options []string // of Dropdown, Radio, ListBox: the labels
 }
 
@@ -106,33 +106,33 @@ func (m Model) Resolve(name, text string) (id string, content any, err error) {
 	return f.ID, content, nil
 }
 
-// content converts text by the type of the field. Field types: keap-api facts, v1 contacts/model.
+// content converts text by the type of the field. The field types are those of both specifications' contact model.
 func (f CustomField) content(text string) (any, error) {
 	if text == "" {
 		return nil, nil
 	}
-	switch f.Type {
-	case "WholeNumber", "User", "Year", "Month", "DayOfWeek":
+	switch f.plainType() {
+	case "wholenumber", "user", "year", "month", "dayofweek":
 		return f.whole(text)
-	case "DecimalNumber", "Currency", "Percent":
+	case "decimalnumber", "currency", "percent":
 		d, err := ParseDecimal(strings.TrimSuffix(text, "%"))
 		if err != nil {
 			return nil, fmt.Errorf("wants a number, not %.40q", text)
 		}
 		return d, nil
-	case "Date":
+	case "date":
 		return f.date(text)
-	case "DateTime":
+	case "datetime":
 		t, err := parseTime(text)
 		if err != nil {
 			return nil, err
 		}
 		return stamp(t), nil
-	case "YesNo":
+	case "yesno":
 		return yesNo(text)
-	case "Dropdown", "Radio":
+	case "dropdown", "radio":
 		return f.option(text)
-	case "ListBox", "UserListBox":
+	case "listbox", "userlistbox":
 		return f.list(text)
 	}
 	if n := utf8.RuneCountInString(text); n > maxCustomText {
@@ -141,6 +141,9 @@ func (f CustomField) content(text string) (any, error) {
 	return text, nil
 }
 
+// plainType is the type without the differences between v1 and v2.
+func (f CustomField) plainType() string { return strings.ToLower(strings.ReplaceAll(f.Type, "_", "")) }
+
 var (
 	months = []string{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"}
 	days   = []string{"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"}
@@ -148,14 +151,14 @@ var (
 
 func (f CustomField) whole(text string) (any, error) {
 	names, low, high := []string(nil), int64(-1<<31), int64(1<<31-1)
-	switch f.Type {
-	case "Month":
+	switch f.plainType() {
+	case "month":
 		names, low, high = months, 1, 12
-	case "DayOfWeek":
+	case "dayofweek":
 		names, low, high = days, 1, 7
-	case "Year":
+	case "year":
 		low, high = 1, 9999
-	case "User":
+	case "user":
 		low = 1
 	}
 	if i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, text) }); i >= 0 {
@@ -175,11 +178,11 @@ func (f CustomField) date(text string) (any, error) {
 	if isDate(text) {
 		return text, nil
 	}
-	t, err := parseTime(text)
-	if err != nil {
+	// Of a time its date counts as it is written, not as it is in UTC.
+	if _, err := parseTime(text); err != nil || !isDate(text[:10]) {
 		return nil, fmt.Errorf("wants a date (YYYY-MM-DD), not %.40q", text)
 	}
-	return t.Format(time.DateOnly), nil
+	return text[:10], nil
 }
 
 // parseTime takes times with a zone; a date alone is its midnight in UTC.
@@ -191,7 +194,7 @@ func parseTime(text string) (time.Time, error) {
 	return t.Time, nil
 }
 
-// yesNo gives 1 and 0, the form in which Keap stores them.
+// yesNo gives 1 and 0, as XML-RPC and the application's own storage have it; the specifications name no form.
 func yesNo(text string) (any, error) {
 	switch strings.ToLower(text) {
 	case "yes", "true", "1", "y", "on":
@@ -214,7 +217,7 @@ func (f CustomField) option(text string) (string, error) {
 	return "", fmt.Errorf("has no option %.40q; there are: %s", text, oneLine(strings.Join(f.Options, ", ")))
 }
 
-// list reads options separated by commas. An option that holds a comma itself is found when it stands alone.
+// list reads options separated by commas, and gives an array: undocumented, as is the other form in use, a text. An option that holds a comma itself is found when it stands alone.
 func (f CustomField) list(text string) (any, error) {
 	if len(f.Options) > 0 {
 		if o, err := f.option(text); err == nil {

@@ -277,26 +277,27 @@ func (c *Client) CreatePayment(ctx context.Context, orderID string, p Payment) (
 	return c.create(ctx, request{operation: operation, method: http.MethodPost, path: "/rest/v2/orders/" + at + "/payments", body: body})
 }
 
-// Payments returns the payments of an order.
+// Payments returns the payments of an order, up to 1,000.
 func (c *Client) Payments(ctx context.Context, orderID string) ([]Payment, error) {
 	const operation = "payments.list"
 	at, err := segment(operation, "order_id", orderID)
 	if err != nil {
 		return nil, err
 	}
-	var wires []struct {
+	type payment struct {
 		ID      id      `json:"id"`
-		Payment id      `json:"payment_id"`
 		Amount  Decimal `json:"amount"`
 		Note    string  `json:"note"`
-		PayDate instant `json:"pay_date"`
+		PayTime instant `json:"pay_time"`
 	}
-	if _, err := c.do(ctx, request{operation: operation, method: http.MethodGet, path: "/rest/v1/orders/" + at + "/payments"}, &wires); err != nil {
+	l := listing{operation: operation, path: "/rest/v2/orders/" + at + "/payments", array: "invoice_order_payments"}
+	wires, _, err := v2Page[payment](ctx, c, l, largestPage())
+	if err != nil {
 		return nil, err
 	}
 	var payments []Payment
 	for _, w := range wires {
-		payments = append(payments, Payment{ID: string(w.ID), Amount: w.Amount, Notes: w.Note, Time: w.PayDate.Time})
+		payments = append(payments, Payment{ID: string(w.ID), Amount: w.Amount, Notes: w.Note, Time: w.PayTime.Time})
 	}
 	return payments, nil
 }

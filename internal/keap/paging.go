@@ -6,6 +6,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -84,6 +85,8 @@ func v2Page[W any](ctx context.Context, c *Client, l listing, query url.Values) 
 	return items, pageToken(token), nil
 }
 
+func largestPage() url.Values { return url.Values{"page_size": {strconv.Itoa(maxPage)}} }
+
 func pageToken(text string) string {
 	if !strings.Contains(text, "://") {
 		return text
@@ -102,14 +105,28 @@ type filter struct {
 	err       error
 }
 
+// equal asks for one value; "" does not matter.
 func (f *filter) equal(field, value string) {
+	if strings.Contains(value, ",") {
+		f.refuse(field, value)
+	}
+	f.list(field, value)
+}
+
+// list asks for any of several values.
+func (f *filter) list(field string, values ...string) {
+	value := strings.Join(values, ",")
 	if value == "" {
 		return
 	}
-	if strings.ContainsAny(value, ";*") || strings.Contains(value, ",") && !strings.HasSuffix(field, "s") {
-		f.err = invalid(f.operation, field, "cannot be searched for: %.80q holds a sign of Keap's filter language", value)
+	if strings.ContainsAny(value, ";*") {
+		f.refuse(field, value)
 	}
 	f.parts = append(f.parts, field+"=="+value)
+}
+
+func (f *filter) refuse(field, value string) {
+	f.err = invalid(f.operation, field, "cannot be searched for: %.80q holds a sign of Keap's filter language", value)
 }
 
 // query returns the filter as query parameters, nil for an empty one.

@@ -278,7 +278,7 @@ func (c *Client) ContactTags(ctx context.Context, contactID string) ([]Tag, erro
 	l := listing{operation: operation, path: "/rest/v2/contacts/" + at + "/tags", array: "tags"}
 	applied, _, err := v2Page[struct {
 		Tag v1Tag `json:"tag"`
-	}](ctx, c, l, url.Values{"page_size": {strconv.Itoa(maxPage)}})
+	}](ctx, c, l, largestPage())
 	if err != nil {
 		return nil, err
 	}
