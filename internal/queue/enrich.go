@@ -1,0 +1,180 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"bridge/internal/events"
+)
+
+// Later is an error of Front.Enrich that heals: the sender could not be asked now. It is tried again after After (or
+// the queue's own delay, whichever is longer).
+type Later struct {
+	After time.Duration
+	Err   error
+}
+
+func (l *Later) Error() string { return "later: " + l.Err.Error() }
+
+// Unwrap gives the cause.
+func (l *Later) Unwrap() error { return l.Err }
+
+// A sender is asked for at most enrichFor; the delays double from enrichFirst to enrichMost. At most
+// enrichAtOnce senders are asked at a time.
+const (
+	enrichFor    = 24 * time.Hour
+	enrichFirst  = 2 * time.Second
+	enrichMost   = 15 * time.Minute
+	enrichAtOnce = 8
+	enrichCall   = 30 * time.Second
+)
+
+func enrichMsg(it *item) (*nats.Msg, error) {
+	body, err := encodeEvent(it.event)
+	if err != nil {
+		return nil, err
+	}
+	return &nats.Msg{Subject: subjectEnrich, Data: body, Header: nats.Header{
+		jetstream.MsgIDHeader: {it.key}, headerOrigin: {it.origin},
+	}}, nil
+}
+
+// enriching asks senders for what they left out, apart from the line: nobody else waits for that.
+func (r *router) enriching(ctx context.Context, l *lease) error {
+	c, err := r.q.consume(ctx, streamIntake, "front-enrich", l.Epoch(), subjectEnrich)
+	if err != nil {
+		return err
+	}
+	room := make(chan struct{}, enrichAtOnce)
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	progress := &inProgress{}
+	tick := time.NewTicker(ackProgress)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		msgs, err := fetch(c, batchMost)
+		if err != nil {
+			return err
+		}
+		for _, m := range msgs {
+			progress.add(m)
+			asking.Go(func() {
+				defer progress.remove(m)
+				r.enrichOne(ctx, l, m, room)
+			})
+		}
+		if len(msgs) > 0 {
+			continue
+		}
+		select {
+		case <-r.enrich:
+		case <-tick.C:
+			progress.report()
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// enrichOne asks until there is an answer, and then routes the event.
+func (r *router) enrichOne(ctx context.Context, l *lease, m jetstream.Msg, room chan struct{}) {
+	it := &item{event: &events.Event{}, origin: m.Headers().Get(headerOrigin)}
+	if err := json.Unmarshal(m.Data(), it.event); err != nil {
+		it.slot = unreadable(m, hashToken(it.origin), events.Internal, "an accepted event cannot be read back: "+err.Error())
+	} else {
+		it.key = it.event.Key()
+		for wait := enrichFirst; ; wait = min(2*wait, enrichMost) {
+			after, err := r.askSender(ctx, it.event, room)
+			if ctx.Err() != nil {
+				return // the next owner asks again
+			}
+			if err == nil {
+				break
+			}
+			if after == 0 || r.q.opt.Now().Sub(it.event.Received) > enrichFor {
+				it.slot = &Slot{
+					Key: it.key, Account: it.event.Account, State: events.Failed, Reason: events.EnrichFailed, At: r.q.opt.Now().UTC(), Event: it.event,
+					Detail: "the sender did not say what its webhook left out: " + err.Error(),
+				}
+				break
+			}
+			wait = max(wait, after)
+			until := r.q.opt.Now().Add(wait).UTC()
+			r.q.RecordLater(events.Outcome{
+				Kind: events.OutcomeState, Account: it.event.Account, Key: it.key, State: events.Parked, Reason: events.EnrichWait, Until: &until, Detail: err.Error(),
+			})
+			if !sleep(ctx, wait) {
+				return
+			}
+		}
+	}
+	if err := r.handle(ctx, l, []jetstream.Msg{m}, func(jetstream.Msg) []*item { return []*item{it} }); err != nil && ctx.Err() == nil {
+		r.q.log.Error("an enriched event could not be routed", "key", it.key, "err", err)
+	}
+}
+
+// askSender asks once. after is 0 when asking again cannot help.
+func (r *router) askSender(ctx context.Context, e *events.Event, room chan struct{}) (after time.Duration, err error) {
+	select {
+	case room <- struct{}{}:
+		defer func() { <-room }()
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			after, err = 0, fmt.Errorf("panic: %v", p)
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, enrichCall)
+	defer cancel()
+	err = r.w.front.Enrich(ctx, e)
+	if err == nil {
+		e.Enrich = ""
+		return 0, nil
+	}
+	var later *Later
+	if errors.As(err, &later) {
+		return max(later.After, time.Millisecond), err
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return time.Millisecond, err
+	}
+	return 0, err
+}
+
+// inProgress keeps messages in hand from being delivered again.
+type inProgress struct {
+	mu   sync.Mutex
+	msgs map[jetstream.Msg]bool
+}
+
+func (p *inProgress) add(m jetstream.Msg) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.msgs == nil {
+		p.msgs = map[jetstream.Msg]bool{}
+	}
+	p.msgs[m] = true
+}
+
+func (p *inProgress) remove(m jetstream.Msg) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.msgs, m)
+}
+
+func (p *inProgress) report() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for m := range p.msgs {
+		_ = m.InProgress() // the worst that follows is a second delivery
+	}
+}

@@ -1,0 +1,93 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"bridge/internal/events"
+)
+
+// Slot is a failed or in-doubt event as it waits for a person. There is one for each event, the latest.
+type Slot struct {
+	Key     string        `json:"key"` // Event.Key; of a message that is no event, a hash of where it came from
+	Account string        `json:"account"`
+	Seq     uint64        `json:"seq,omitempty"` // position in EVENTS; 0 when the event never got there
+	State   events.State  `json:"state"`
+	Reason  events.Reason `json:"reason"`
+	Detail  string        `json:"detail,omitempty"`
+	Step    string        `json:"step,omitempty"`
+	Attempt int           `json:"attempt,omitempty"`
+	At      time.Time     `json:"at"`
+
+	Event *events.Event `json:"event,omitempty"` // where Seq is 0 and the event could be read
+	Raw   *Raw          `json:"raw,omitempty"`   // where it could not
+}
+
+// Raw is a publisher's message as it came.
+type Raw struct {
+	Subject string      `json:"subject"`
+	Header  nats.Header `json:"header,omitempty"`
+	Body    []byte      `json:"body"`
+}
+
+func (q *Queue) putSlot(ctx context.Context, s *Slot) error {
+	body, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("encode a failed event: %w", err)
+	}
+	if _, err := q.js.Publish(ctx, failedSubject(s.Account, s.Key), body); err != nil {
+		return fmt.Errorf("keep a failed event: %w", err)
+	}
+	return nil
+}
+
+// slot reads an event's slot; ok is false when it has none.
+func (q *Queue) slot(ctx context.Context, account, key string) (s *Slot, seq uint64, err error) {
+	msg, err := q.streams[streamFailed].GetLastMsgForSubject(ctx, failedSubject(account, key))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("read a failed event: %w", err)
+	}
+	s = &Slot{}
+	if err := json.Unmarshal(msg.Data, s); err != nil {
+		return nil, 0, fmt.Errorf("read a failed event: %w", err)
+	}
+	return s, msg.Sequence, nil
+}
+
+// clearSlot empties an event's slot.
+func (q *Queue) clearSlot(ctx context.Context, account, key string) error {
+	return q.streams[streamFailed].Purge(ctx, jetstream.WithPurgeSubject(failedSubject(account, key)))
+}
+
+// Failed lists the slots of an account ("" = all) in the order in which they failed, from the position after on.
+// next is 0 at the end.
+func (q *Queue) Failed(ctx context.Context, account string, after uint64, limit int) (slots []Slot, next uint64, err error) {
+	filter := subjectFailed + "*.*"
+	if account != "" {
+		filter = subjectFailed + token(account) + ".*"
+	}
+	for len(slots) < limit {
+		msg, err := q.streams[streamFailed].GetMsg(ctx, after+1, jetstream.WithGetMsgSubject(filter))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return slots, 0, nil
+		}
+		if err != nil {
+			return slots, 0, fmt.Errorf("list failed events: %w", err)
+		}
+		var s Slot
+		if err := json.Unmarshal(msg.Data, &s); err != nil {
+			return slots, 0, fmt.Errorf("list failed events: %w", err)
+		}
+		slots, after = append(slots, s), msg.Sequence
+	}
+	return slots, after, nil
+}

@@ -1,0 +1,345 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"bridge/internal/events"
+)
+
+// Bounds of what is taken.
+const (
+	takeAtOnce = 256
+	processMax = 256 << 20 // bytes of events in hand, all groups together
+	bodyFactor = 3         // an event in memory against its JSON
+
+	laneIdle  = 30 * time.Second // a lane without work for so long loses its consumer
+	groupIdle = 5 * time.Minute  // a group without work for so long is given back
+)
+
+// A lower priority may fill only part of the hands, so that what is urgent always finds room: the rest of the
+// capacity is kept for the priorities above it. In percent.
+var laneShare = [len(events.Priorities)]int{100, 80, 60}
+
+// group works one quota group for as long as this process owns it.
+type group struct {
+	w     *work
+	q     *Queue
+	name  string
+	nudge chan struct{}
+	lanes [len(events.Priorities)]*lane
+
+	lease *lease
+	hands Hands
+
+	mu     sync.Mutex // guards all below
+	inHand map[uint64]*taken
+	broken error // a settle failed: the group has to be taken anew
+}
+
+// lane is one priority of a group.
+type lane struct {
+	priority events.Priority
+	more     atomic.Bool // there may be messages to take
+	consumer jetstream.Consumer
+	used     time.Time // the consumer last gave something
+	held     int       // in hand; guarded by group.mu
+}
+
+// taken is one delivery in hand.
+type taken struct {
+	msg     jetstream.Msg // the newest copy of it
+	workSeq uint64
+	pointer pointer
+	account string
+	lane    *lane
+	lease   *lease
+	size    int
+}
+
+func newGroup(w *work, name string) *group {
+	g := &group{w: w, q: w.q, name: name, nudge: make(chan struct{}, 1), inHand: map[uint64]*taken{}}
+	for i, p := range events.Priorities {
+		g.lanes[i] = &lane{priority: p}
+	}
+	return g
+}
+
+// run owns and works the group until it has nothing to do or another process is to have it. What breaks a term starts a
+// new one, with everything unsettled delivered again.
+func (g *group) run() {
+	for g.w.ctx.Err() == nil {
+		err := g.term()
+		if err == nil && g.w.forget(g) {
+			return
+		}
+		if err != nil && g.w.ctx.Err() == nil && !errors.Is(err, errOwned) {
+			g.q.log.Error("a quota group stopped; taking it anew", "group", g.name, "err", err)
+		}
+		g.w.pause(retryRound)
+	}
+}
+
+// term is one ownership of the group. nil: it has been idle, or another process is to own it.
+func (g *group) term() error {
+	ctx, m := g.w.ctx, g.w.members
+	if m.owner(groupUnit(g.name)) != m.self() {
+		for _, l := range g.lanes {
+			l.more.Store(false)
+		}
+		return nil
+	}
+	l, err := g.q.acquire(ctx, m, groupUnit(g.name))
+	if err != nil {
+		return err
+	}
+	g.lease = l
+	defer g.end()
+	if g.hands, err = g.w.groups.Open(ctx, g.name, l); err != nil {
+		return fmt.Errorf("open the group: %w", err)
+	}
+	for _, ln := range g.lanes {
+		ln.more.Store(true)
+	}
+	return g.work(ctx)
+}
+
+// end gives everything back: the hands first, so that nobody works any more when the lease goes.
+func (g *group) end() {
+	if g.hands != nil {
+		if err := g.hands.Close(g.w.closed); err != nil && g.w.closed.Err() == nil {
+			g.q.log.Error("a quota group did not close", "group", g.name, "err", err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
+	defer cancel()
+	for _, ln := range g.lanes {
+		g.closeLane(ctx, ln)
+	}
+	if err := g.lease.release(ctx); err != nil {
+		g.q.log.Warn("a quota group could not be given back", "group", g.name, "err", err)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, t := range g.inHand {
+		g.letGo(t)
+	}
+	g.hands, g.broken = nil, nil
+}
+
+// work takes deliveries while there is room.
+func (g *group) work(ctx context.Context) error {
+	idle := g.q.opt.Now()
+	tick := time.NewTicker(laneIdle)
+	defer tick.Stop()
+	progress := time.NewTicker(ackProgress)
+	defer progress.Stop()
+	for {
+		changed := g.w.members.changed()
+		took, err := g.fill(ctx)
+		if err != nil {
+			return err
+		}
+		if took {
+			idle = g.q.opt.Now()
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-g.nudge:
+		case <-g.hands.Freed():
+		case <-changed:
+		case <-progress.C:
+			g.report()
+		case <-tick.C:
+			g.closeIdle(ctx)
+		}
+		g.mu.Lock()
+		broken, held := g.broken, len(g.inHand)
+		g.mu.Unlock()
+		if broken != nil {
+			return broken
+		}
+		if !g.lease.Valid() {
+			return ErrLostOwnership
+		}
+		if g.w.members.owner(groupUnit(g.name)) != g.w.members.self() {
+			return nil
+		}
+		if held > 0 {
+			idle = g.q.opt.Now()
+		} else if g.q.opt.Now().Sub(idle) > groupIdle {
+			return nil
+		}
+	}
+}
+
+// fill takes what there is room for, the most urgent first; true when it took anything.
+func (g *group) fill(ctx context.Context) (bool, error) {
+	for _, ln := range g.lanes {
+		if !ln.more.Load() {
+			continue
+		}
+		n := g.room(ln)
+		if n <= 0 {
+			continue
+		}
+		if ln.consumer == nil {
+			if err := g.openLane(ctx, ln); err != nil {
+				return false, err
+			}
+		}
+		ln.more.Store(false) // before looking: a nudge that comes now counts
+		msgs, err := fetch(ln.consumer, min(n, takeAtOnce))
+		if err != nil {
+			return false, fmt.Errorf("take work: %w", err)
+		}
+		if len(msgs) == 0 {
+			continue
+		}
+		ln.more.Store(true)
+		ln.used = g.q.opt.Now()
+		for _, m := range msgs {
+			if err := g.take(ctx, ln, m); err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// room tells how many deliveries of a lane may be taken.
+func (g *group) room(ln *lane) int {
+	deliveries, bytes := g.hands.Room()
+	if bytes <= 0 || !g.w.hasRoom() {
+		return 0
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	below := 0 // in hand at this priority or below it
+	for _, l := range g.lanes[ln.priority:] {
+		below += l.held
+	}
+	return min(deliveries, (len(g.inHand)+deliveries)*laneShare[ln.priority]/100-below)
+}
+
+func (g *group) openLane(ctx context.Context, ln *lane) error {
+	name := ln.priority.String()
+	c, err := g.q.consume(ctx, streamWork, "disp-"+g.name+"-"+name, g.lease.Epoch(), subjectWork+g.name+"."+name+".*")
+	if err != nil {
+		return err
+	}
+	ln.consumer, ln.used = c, g.q.opt.Now()
+	return nil
+}
+
+// closeIdle deletes the consumers of lanes without work: a thousand idle ones cost memory and traffic.
+func (g *group) closeIdle(ctx context.Context) {
+	for _, ln := range g.lanes {
+		g.mu.Lock()
+		held := ln.held
+		g.mu.Unlock()
+		if held == 0 && !ln.more.Load() && g.q.opt.Now().Sub(ln.used) > laneIdle {
+			g.closeLane(ctx, ln)
+		}
+	}
+}
+
+func (g *group) closeLane(ctx context.Context, ln *lane) {
+	if ln.consumer == nil {
+		return
+	}
+	name := ln.consumer.CachedInfo().Name
+	ln.consumer = nil
+	if err := g.q.streams[streamWork].DeleteConsumer(ctx, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		g.q.log.Debug("a consumer was not deleted", "consumer", name, "err", err)
+	}
+}
+
+// take hands one message over.
+func (g *group) take(ctx context.Context, ln *lane, m jetstream.Msg) error {
+	meta, err := m.Metadata()
+	if err != nil {
+		return fmt.Errorf("work message: %w", err)
+	}
+	g.mu.Lock()
+	if t := g.inHand[meta.Sequence.Stream]; t != nil {
+		t.msg = m // delivered again while in hand: the hands keep the first
+		g.mu.Unlock()
+		return nil
+	}
+	g.mu.Unlock()
+	t := &taken{msg: m, workSeq: meta.Sequence.Stream, lane: ln, lease: g.lease}
+	if err := json.Unmarshal(m.Data(), &t.pointer); err != nil {
+		g.q.log.Error("a work message cannot be read; dropped", "seq", t.workSeq, "err", err)
+		return m.Ack()
+	}
+	d := events.Delivery{
+		Seq: t.pointer.Seq, Group: g.name, Priority: ln.priority, Contact: contactOf(part(m.Subject(), 3)),
+		Replay: t.pointer.Job, First: t.workSeq > g.lease.since && t.pointer.Job == "",
+	}
+	en, err := g.q.entry(ctx, t.pointer.Seq)
+	if errors.Is(err, ErrUnknownEvent) {
+		return g.gone(ctx, t, m)
+	}
+	if err != nil {
+		return err
+	}
+	d.Event, d.Received, d.Size = *en.event, en.event.Received, bodyFactor*en.size
+	t.size, t.account = d.Size, en.event.Account
+	g.keep(t, d.First)
+	if !d.First {
+		j, err := g.q.LoadJournal(ctx, en.event.Account, t.pointer.Key)
+		if err != nil {
+			return err // the term ends, and with it what is in hand
+		}
+		if j.Marks.Job == t.pointer.Job { // else a replay begins: nothing counts yet
+			d.Attempt, d.NotBefore = j.Marks.Attempts, j.Marks.NotBefore
+		}
+	}
+	g.hands.Take(d, func(ctx context.Context, v events.Verdict) error { return g.settle(ctx, t, v) })
+	return nil
+}
+
+// keep counts a delivery as in hand.
+func (g *group) keep(t *taken, fresh bool) {
+	g.mu.Lock()
+	g.inHand[t.workSeq] = t
+	t.lane.held++
+	g.mu.Unlock()
+	g.w.hold(t.size)
+	g.q.memory.hold(t.pointer.Key, fresh)
+}
+
+// letGo forgets a delivery that is settled or left to the next owner; g.mu must be held.
+func (g *group) letGo(t *taken) {
+	if g.inHand[t.workSeq] != t {
+		return
+	}
+	delete(g.inHand, t.workSeq)
+	t.lane.held--
+	g.w.hold(-t.size)
+	g.q.memory.release(t.pointer.Key)
+}
+
+// report keeps what is in hand from being delivered again.
+func (g *group) report() {
+	g.mu.Lock()
+	msgs := make([]jetstream.Msg, 0, len(g.inHand))
+	for _, t := range g.inHand {
+		msgs = append(msgs, t.msg)
+	}
+	g.mu.Unlock()
+	for _, m := range msgs {
+		_ = m.InProgress() // the worst that follows is a second delivery, which take recognises
+	}
+}

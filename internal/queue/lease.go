@@ -1,0 +1,152 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// frontUnit is the ownership of routing: one process routes, so that one contact's events keep their order and
+// resends are recognised in one place. The other units are "group.<quota group>".
+const frontUnit = "front"
+
+func groupUnit(group string) string { return "group." + group }
+
+// ownership is what the ledger bucket holds of a unit. Every change is a compare-and-set on the value before it,
+// so a former owner that wakes up cannot change anything.
+type ownership struct {
+	Owner string `json:"owner"` // process; "" when it was given back
+	Epoch uint64 `json:"epoch"`
+	Since uint64 `json:"since,omitempty"` // newest message of WORK when it was given back: nobody can have begun what came later
+	State []byte `json:"state,omitempty"` // quota ledger
+}
+
+// lease is this process's ownership of a unit; it implements Lease.
+type lease struct {
+	q       *Queue
+	members membership
+	unit    string
+	since   uint64 // nobody can have begun what came to WORK later
+
+	mu   sync.Mutex
+	held ownership
+	seq  uint64 // of the stored value
+	lost bool
+}
+
+// errOwned says that a living process owns the unit.
+var errOwned = errors.New("another process owns the unit")
+
+// acquire takes a unit that nobody owns, or whose owner is gone.
+func (q *Queue) acquire(ctx context.Context, m membership, unit string) (*lease, error) {
+	l := &lease{q: q, members: m, unit: unit}
+	msg, err := q.streams[streamLedger].GetLastMsgForSubject(ctx, subjectLedger+unit)
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+	case err != nil:
+		return nil, fmt.Errorf("read the owner of %s: %w", unit, err)
+	default:
+		if err := json.Unmarshal(msg.Data, &l.held); err != nil {
+			return nil, fmt.Errorf("read the owner of %s: %w", unit, err)
+		}
+		l.seq = msg.Sequence
+	}
+	if owner := l.held.Owner; owner != "" && owner != m.self() && m.alive(owner) {
+		return nil, errOwned
+	}
+	next := l.held
+	if l.since = next.Since; next.Owner != "" { // not given back: its owner crashed, and may have begun anything
+		if l.since, err = q.lastSeq(ctx, streamWork); err != nil {
+			return nil, err
+		}
+	}
+	next.Owner, next.Epoch = m.self(), next.Epoch+1
+	if err := l.store(ctx, next); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// store writes what the ownership is to be; l.mu must be held or l not shared yet.
+func (l *lease) store(ctx context.Context, next ownership) error {
+	body, err := json.Marshal(next)
+	if err != nil {
+		return err
+	}
+	ack, err := l.q.js.Publish(ctx, subjectLedger+l.unit, body, jetstream.WithExpectLastSequencePerSubject(l.seq))
+	if lostRace(err) {
+		l.lost = true
+		return fmt.Errorf("%w: %s", ErrLostOwnership, l.unit)
+	}
+	if err != nil {
+		return fmt.Errorf("write the owner of %s: %w", l.unit, err)
+	}
+	l.held, l.seq = next, ack.Sequence
+	return nil
+}
+
+// Valid tells whether no other process can own the unit now.
+func (l *lease) Valid() bool {
+	l.mu.Lock()
+	lost := l.lost
+	l.mu.Unlock()
+	return !lost && l.members.valid()
+}
+
+// Epoch grows with each change of owner.
+func (l *lease) Epoch() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.held.Epoch
+}
+
+// Ledger is the state that was stored last.
+func (l *lease) Ledger(context.Context) ([]byte, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.held.State, nil
+}
+
+// SaveLedger stores the state; ErrLostOwnership when another process has the unit.
+func (l *lease) SaveLedger(ctx context.Context, state []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lost || !l.members.valid() {
+		return fmt.Errorf("%w: %s", ErrLostOwnership, l.unit)
+	}
+	next := l.held
+	next.State = state
+	return l.store(ctx, next)
+}
+
+// release gives the unit back, so that another process need not wait for this one to be gone.
+func (l *lease) release(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lost {
+		return nil
+	}
+	next := l.held
+	next.Owner = ""
+	last, err := l.q.lastSeq(ctx, streamWork)
+	if err == nil {
+		next.Since = last
+		err = l.store(ctx, next)
+	}
+	l.lost = true
+	if errors.Is(err, ErrLostOwnership) {
+		return nil
+	}
+	return err
+}
+
+// drop ends the lease without a word to anybody.
+func (l *lease) drop() {
+	l.mu.Lock()
+	l.lost = true
+	l.mu.Unlock()
+}

@@ -1,0 +1,21 @@
+package queue
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// lockFile opens the file so that nobody else can. The lock ends with the process.
+func lockFile(path string) (*os.File, error) {
+	name, err := syscall.UTF16PtrFromString(path)
+	if err != nil {
+		return nil, fault("the data directory has no usable name", "", "%w", err)
+	}
+	h, err := syscall.CreateFile(name, syscall.GENERIC_READ|syscall.GENERIC_WRITE, 0, nil, syscall.OPEN_ALWAYS, syscall.FILE_ATTRIBUTE_NORMAL, 0)
+	if err != nil {
+		return nil, &Fault{Message: "another process uses the data directory", Hint: "stop it, or give --data-dir another place",
+			Cause: fmt.Errorf("%w: %s: %w", ErrLocked, path, err)}
+	}
+	return os.NewFile(uintptr(h), path), nil
+}

@@ -1,0 +1,70 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"bridge/internal/events"
+)
+
+// Headers of an entry of EVENTS.
+const (
+	headerOrigin = "Bridge-Origin" // the input message that it was routed from: tells a resend from an own unfinished routing
+	headerGroup  = "Bridge-Group"
+	headerLane   = "Bridge-Lane"
+)
+
+// entry is one event of the log.
+type entry struct {
+	event   *events.Event
+	seq     uint64
+	size    int
+	origin  string
+	group   string
+	lane    events.Priority
+	contact string
+}
+
+func entryMsg(e *events.Event, body []byte, contact, group string, lane events.Priority, origin string) *nats.Msg {
+	return &nats.Msg{Subject: eventSubject(e, contact), Data: body, Header: nats.Header{
+		jetstream.MsgIDHeader: {e.Key()}, headerOrigin: {origin}, headerGroup: {group}, headerLane: {lane.String()},
+	}}
+}
+
+func parseEntry(subject string, header nats.Header, body []byte, seq uint64) (entry, error) {
+	en := entry{
+		seq: seq, size: len(body), origin: header.Get(headerOrigin), group: header.Get(headerGroup), contact: contactOf(part(subject, 3)),
+		event: &events.Event{},
+	}
+	var err error
+	if en.lane, err = events.ParsePriority(header.Get(headerLane)); err != nil {
+		return en, fmt.Errorf("entry %d of the log: %w", seq, err)
+	}
+	if err := json.Unmarshal(body, en.event); err != nil {
+		return en, fmt.Errorf("entry %d of the log: %w", seq, err)
+	}
+	return en, nil
+}
+
+// entry reads one entry of the log; ErrUnknownEvent when it is not (or no longer) there.
+func (q *Queue) entry(ctx context.Context, seq uint64) (entry, error) {
+	msg, err := q.streams[streamEvents].GetMsg(ctx, seq)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return entry{}, fmt.Errorf("%w: position %d", ErrUnknownEvent, seq)
+	}
+	if err != nil {
+		return entry{}, fmt.Errorf("read the log: %w", err)
+	}
+	return parseEntry(msg.Subject, msg.Header, msg.Data, msg.Sequence)
+}
+
+// EventBySeq reads an event by its position in the log. ErrUnknownEvent when it was erased or has aged out.
+func (q *Queue) EventBySeq(ctx context.Context, seq uint64) (*events.Event, error) {
+	en, err := q.entry(ctx, seq)
+	return en.event, err
+}

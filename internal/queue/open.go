@@ -1,0 +1,225 @@
+package queue
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"bridge/internal/events"
+	"bridge/internal/secret"
+)
+
+// Values of Options.Fsync.
+const (
+	FsyncAlways   = "always"   // every accepted event survives a power cut
+	FsyncInterval = "interval" // every accepted event survives a crash of the process; a power cut may take the last second
+)
+
+// Options say where the queue lives. The zero value of a field means its default.
+type Options struct {
+	URL      string      // external NATS server; "" starts an embedded one in DataDir
+	Creds    string      // credentials file for URL
+	DataDir  string      // needed when embedded
+	Replicas int         // of every stream: 1 (default) … 5
+	Fsync    string      // FsyncAlways (default) or FsyncInterval; embedded only
+	StoreKey secret.Text // encrypts the embedded store
+	Listen   string      // host:port of the embedded server for publishers; "" opens none
+	Users    []User      // who may publish there
+
+	Retention time.Duration // how long EVENTS and OUTCOMES are kept; default 90 days, never under 7
+	MemberTTL time.Duration // after how long a silent process has lost its groups; default 2 s, 10 s with replicas
+
+	// ParseIngest reads a message of a publisher: subject ingest.<account>.<source>, its headers and body. An
+	// error makes it a failed event with reason schema; its text is shown to people.
+	ParseIngest func(account, source string, header http.Header, body []byte) (events.Event, error)
+
+	Logger *slog.Logger
+	Now    func() time.Time
+}
+
+func (o *Options) setDefaults() error {
+	if o.Replicas == 0 {
+		o.Replicas = 1
+	}
+	if o.Replicas < 1 || o.Replicas > 5 {
+		return fault("NATS_REPLICAS must be 1 to 5", "3 on a cluster", "%d", o.Replicas)
+	}
+	if o.Fsync == "" {
+		o.Fsync = FsyncAlways
+	}
+	if o.Fsync != FsyncAlways && o.Fsync != FsyncInterval {
+		return fault("FSYNC must be always or interval", "", "%q", o.Fsync)
+	}
+	if o.Retention == 0 {
+		o.Retention = 90 * 24 * time.Hour
+	}
+	o.Retention = max(o.Retention, minRetention)
+	if o.MemberTTL == 0 {
+		o.MemberTTL = 2 * time.Second
+		if o.Replicas > 1 {
+			o.MemberTTL = 10 * time.Second
+		}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.URL == "" && o.DataDir == "" {
+		return errors.New("an embedded queue needs a data directory")
+	}
+	return nil
+}
+
+// Queue is one process's end of the durable queue. Every method is safe for concurrent use.
+type Queue struct {
+	opt     Options
+	log     *slog.Logger
+	process string // names this run of this process; never used again
+
+	server  *embedded // nil with an external server
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	streams map[string]jetstream.Stream
+	salt    []byte
+	lost    chan struct{} // closed when the connection is gone for good
+
+	intake   *intake
+	outcomes *outcomes
+	memory   *memory
+	work     *work // nil until Start
+
+	mu      sync.Mutex
+	closing bool
+}
+
+// Open connects, sets up streams and starts what Accept and Record need. ctx bounds the opening only.
+func Open(ctx context.Context, opt Options) (_ *Queue, err error) {
+	if err := opt.setDefaults(); err != nil {
+		return nil, err
+	}
+	q := &Queue{
+		opt: opt, log: opt.Logger, process: hashToken(nuid.Next())[:12],
+		streams: map[string]jetstream.Stream{}, lost: make(chan struct{}),
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, q.disconnect())
+		}
+	}()
+	if opt.URL == "" {
+		if q.server, err = startServer(&q.opt); err != nil {
+			return nil, err
+		}
+	}
+	if err := q.connect(ctx); err != nil {
+		return nil, err
+	}
+	if err := q.ensureStreams(ctx); err != nil {
+		return nil, err
+	}
+	if q.salt, err = q.ensureSalt(ctx); err != nil {
+		return nil, err
+	}
+	q.outcomes = startOutcomes(q)
+	q.memory = startMemory(q)
+	q.intake = startIntake(q)
+	if opt.Fsync == FsyncInterval && opt.URL == "" {
+		q.log.Warn("FSYNC=interval: a power cut may take the last second of accepted events")
+	}
+	return q, nil
+}
+
+func (q *Queue) connect(ctx context.Context) error {
+	options := []nats.Option{
+		nats.Name("bridge " + q.process), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
+		nats.ReconnectJitter(100*time.Millisecond, 500*time.Millisecond),
+		nats.ClosedHandler(func(*nats.Conn) { close(q.lost) }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				q.log.Warn("the connection to NATS broke", "err", err)
+			}
+		}),
+		nats.ReconnectHandler(func(*nats.Conn) { q.log.Info("connected to NATS again") }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { q.log.Warn("NATS client", "err", err) }),
+	}
+	url := q.opt.URL
+	if q.server != nil {
+		options = append(options, nats.InProcessServer(q.server.server), q.server.user)
+	} else if q.opt.Creds != "" {
+		options = append(options, nats.UserCredentials(q.opt.Creds))
+	}
+	nc, err := nats.Connect(url, options...)
+	if err != nil {
+		return fault("NATS cannot be reached", "check BRIDGE_NATS_URL and BRIDGE_NATS_CREDS", "%w", err)
+	}
+	q.nc = nc
+	if q.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(requestTimeout)); err != nil {
+		return err
+	}
+	if _, err := q.js.AccountInfo(ctx); err != nil {
+		return fault("the NATS account has no JetStream", "switch JetStream on for it", "%w", err)
+	}
+	return nil
+}
+
+// requestTimeout bounds one request to the server: longer than the election of a new stream leader (7 s measured).
+const requestTimeout = 10 * time.Second
+
+// ensureSalt reads the key of contact hashes, or makes it once for the whole installation.
+func (q *Queue) ensureSalt(ctx context.Context) ([]byte, error) {
+	fresh := make([]byte, 32)
+	if _, err := rand.Read(fresh); err != nil {
+		return nil, err
+	}
+	subject := subjectLedger + "salt"
+	_, err := q.js.Publish(ctx, subject, fresh, jetstream.WithExpectLastSequencePerSubject(0))
+	if err == nil {
+		return fresh, nil
+	}
+	if !lostRace(err) {
+		return nil, fmt.Errorf("make the salt: %w", err)
+	}
+	msg, err := q.streams[streamLedger].GetLastMsgForSubject(ctx, subject)
+	if err != nil {
+		return nil, fmt.Errorf("read the salt: %w", err)
+	}
+	return msg.Data, nil
+}
+
+// Lost is closed when the connection to NATS is gone for good: the process should end.
+func (q *Queue) Lost() <-chan struct{} { return q.lost }
+
+// Close ends the queue after Stop: what was taken is made durable, then connection and server end. ctx bounds the wait.
+func (q *Queue) Close(ctx context.Context) error {
+	q.mu.Lock()
+	closed := q.closing
+	q.closing = true
+	q.mu.Unlock()
+	if closed {
+		return nil
+	}
+	err := q.stopWork(ctx)
+	return errors.Join(err, q.intake.stop(ctx), q.memory.stop(ctx), q.outcomes.stop(ctx), q.disconnect())
+}
+
+func (q *Queue) disconnect() error {
+	if q.nc != nil {
+		q.nc.Close()
+		<-q.lost
+	}
+	if q.server != nil {
+		return q.server.stop()
+	}
+	return nil
+}

@@ -1,0 +1,234 @@
+package queue
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"bridge/internal/events"
+)
+
+// write makes a round durable: what is put aside first, then the log, then the pointers into it. Repeating it does
+// no harm: message ids and origins tell what is there already.
+func (r *router) write(ctx context.Context, d *draft) error {
+	if _, err := r.q.publish(ctx, d.enrich); err != nil {
+		return fmt.Errorf("put events aside for enriching: %w", err)
+	}
+	if len(d.enrich) > 0 {
+		signal(r.enrich)
+	}
+	for _, s := range d.failed {
+		if err := r.q.fail(ctx, s, ""); err != nil {
+			return err
+		}
+	}
+	if err := r.append(ctx, d); err != nil {
+		return err
+	}
+	if err := r.w.register(ctx, d.woken); err != nil {
+		return err
+	}
+	if _, err := r.q.publish(ctx, d.pointers); err != nil {
+		return fmt.Errorf("line events up: %w", err)
+	}
+	if err := r.q.Record(ctx, d.outcomes...); err != nil {
+		return fmt.Errorf("record outcomes: %w", err)
+	}
+	r.w.wakeAll(d.woken)
+	return nil
+}
+
+// append writes the entries of a round to the log and makes their pointers.
+func (r *router) append(ctx context.Context, d *draft) error {
+	if len(d.events) == 0 {
+		return nil
+	}
+	d.events[0].Header.Set(jetstream.ExpectedLastSeqHeader, strconv.FormatUint(r.last, 10))
+	places, err := r.q.publish(ctx, d.events)
+	if err != nil {
+		return r.unsure(ctx, err)
+	}
+	for i, at := range places {
+		it, msg := d.entries[i], d.events[i]
+		r.last = max(r.last, at.seq)
+		r.written[it.key] = at.seq
+		if at.duplicate {
+			if err := r.seen(ctx, d, it, at.seq); err != nil {
+				return err
+			}
+			continue
+		}
+		if reason, ok := d.settled[it]; ok {
+			d.outcomes = append(d.outcomes, settledOutcome(it.event, it.key, at.seq, reason))
+			continue
+		}
+		lane, _ := events.ParsePriority(msg.Header.Get(headerLane))
+		d.point(pointer{Key: it.key, Seq: at.seq, Size: len(it.body)}, msg.Header.Get(headerGroup), lane, contactOf(part(msg.Subject, 3)))
+	}
+	return r.prune(ctx)
+}
+
+// unsure is after a failed write: nobody else writes the log while the front is ours, so what is there now is what we
+// did ourselves, and message ids tell at the next try which part of it.
+func (r *router) unsure(ctx context.Context, cause error) error {
+	l := r.lease.Load()
+	if l == nil || !l.Valid() {
+		return fmt.Errorf("%w: %w", ErrLostOwnership, cause)
+	}
+	if last, err := r.q.lastSeq(ctx, streamEvents); err == nil {
+		r.last = last
+	}
+	return fmt.Errorf("write the log: %w", cause)
+}
+
+// prune forgets keys that the index knows by now.
+func (r *router) prune(ctx context.Context) error {
+	if len(r.written) < r.pruneAt {
+		return nil
+	}
+	at, err := r.w.ids.Position(ctx)
+	if err != nil {
+		return fmt.Errorf("ask the index: %w", err)
+	}
+	for key, seq := range r.written {
+		if seq <= at.Events {
+			delete(r.written, key)
+		}
+	}
+	r.pruneAt = max(1<<14, 2*len(r.written))
+	return nil
+}
+
+// fail keeps an event that needs a person, and says so.
+func (q *Queue) fail(ctx context.Context, s *Slot, job string) error {
+	if err := q.putSlot(ctx, s); err != nil {
+		return err
+	}
+	err := q.Record(ctx, events.Outcome{
+		Kind: events.OutcomeState, At: s.At, Account: s.Account, Key: s.Key, Seq: s.Seq, State: s.State, Reason: s.Reason,
+		Attempt: s.Attempt, Detail: s.Detail, Step: s.Step, Job: job,
+	})
+	if err != nil {
+		return fmt.Errorf("record a failure: %w", err)
+	}
+	return nil
+}
+
+// parseBundle reads a bundle of INTAKE.
+func parseBundle(m jetstream.Msg) []*item {
+	origin := originOf(m)
+	var items []*item
+	for n, line := range bytes.Split(bytes.TrimSuffix(m.Data(), []byte("\n")), []byte("\n")) {
+		at := origin + ":" + strconv.Itoa(n)
+		it := &item{event: &events.Event{}, body: line, origin: at}
+		if err := json.Unmarshal(line, it.event); err != nil {
+			it.slot = unreadable(m, hashToken(at), events.Internal, "an accepted event cannot be read back: "+err.Error())
+			it.slot.Raw.Body = line
+		} else {
+			it.key = it.event.Key()
+		}
+		items = append(items, it)
+	}
+	return items
+}
+
+// originOf names an input message for ever: a restored stream keeps its sequences.
+func originOf(m jetstream.Msg) string {
+	meta, err := m.Metadata()
+	if err != nil {
+		return m.Subject()
+	}
+	return meta.Stream + ":" + strconv.FormatUint(meta.Sequence.Stream, 10)
+}
+
+// parseIngest reads what a publisher sent. The account and the source are those of the subject: that is what the
+// publisher was allowed to write.
+func (r *router) parseIngest(m jetstream.Msg) []*item {
+	it := &item{origin: originOf(m)}
+	account, source := part(m.Subject(), 1), part(m.Subject(), 2)
+	if !validToken(account) || !validToken(source) {
+		it.slot = unreadable(m, hashToken(it.origin), events.BadSchema, "account and source in the subject must be [a-z0-9-]")
+		return []*item{it}
+	}
+	e, err := r.q.opt.ParseIngest(account, source, canonical(m.Headers()), m.Data())
+	if err == nil && (e.ID == "" || e.Type == "") {
+		err = fmt.Errorf("id and type are needed")
+	}
+	if err != nil {
+		it.slot = unreadable(m, hashToken(it.origin), events.BadSchema, err.Error())
+		return []*item{it}
+	}
+	e.Account, e.Source = account, source
+	if meta, err := m.Metadata(); err == nil {
+		e.Received = meta.Timestamp.UTC()
+	}
+	if e.Time.IsZero() {
+		e.Time = e.Received
+	}
+	it.event, it.key = &e, e.Key()
+	return []*item{it}
+}
+
+// canonical gives headers as net/http has them: NATS keeps the letters' case as it was sent.
+func canonical(h nats.Header) http.Header {
+	out := make(http.Header, len(h))
+	for name, values := range h {
+		for _, v := range values {
+			out.Add(name, v)
+		}
+	}
+	return out
+}
+
+func unreadable(m jetstream.Msg, key string, reason events.Reason, detail string) *Slot {
+	return &Slot{
+		Key: key, Account: token(part(m.Subject(), 1)), State: events.Failed, Reason: reason, Detail: detail, At: time.Now().UTC(),
+		Raw: &Raw{Subject: m.Subject(), Header: publisherHeaders(m.Headers()), Body: m.Data()},
+	}
+}
+
+// publisherHeaders leaves out what only the server may act on.
+func publisherHeaders(h nats.Header) nats.Header {
+	kept := nats.Header{}
+	for name, values := range h {
+		if len(name) < 5 || !bytes.EqualFold([]byte(name[:5]), []byte("nats-")) {
+			kept[name] = values
+		}
+	}
+	return kept
+}
+
+func encodeEvent(e *events.Event) ([]byte, error) {
+	body, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("encode the event: %w", err)
+	}
+	return body, nil
+}
+
+// pointer is an item of WORK: where in the log the event stands. It holds no personal data.
+type pointer struct {
+	Key  string `json:"k"`           // Event.Key
+	Seq  uint64 `json:"s"`           // position in EVENTS
+	Size int    `json:"z,omitempty"` // bytes of the event
+	Job  string `json:"j,omitempty"` // replay job
+}
+
+func (p pointer) msg(group string, lane events.Priority, contact string) *nats.Msg {
+	body, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // three numbers and a text
+	}
+	id := strconv.FormatUint(p.Seq, 10)
+	if p.Job != "" {
+		id += ":" + p.Job
+	}
+	return &nats.Msg{Subject: workSubject(group, lane, contact), Data: body, Header: nats.Header{jetstream.MsgIDHeader: {id}}}
+}

@@ -1,0 +1,171 @@
+package queue
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
+)
+
+// User is a publisher that may connect to the embedded server's own port.
+type User struct {
+	NKey    string   // public user nkey ("U…")
+	Publish []string // subjects that it may publish to; each must lie under ingest.
+}
+
+const (
+	// marker stands in the store of an embedded server. A server in cluster mode takes streams that its cluster
+	// does not know for orphans and deletes them within a minute; the way to a cluster is a migration.
+	marker     = "EMBEDDED-STORE-DO-NOT-OPEN-IN-A-CLUSTER"
+	markerText = "This directory belongs to an embedded (standalone) NATS server.\n" +
+		"A server in cluster mode that opens it DELETES every stream in it. Use: bridge migrate --to nats://…\n"
+
+	// maxPayload bounds one message of the embedded server: a body of 1 MiB with its canonical form and room to spare.
+	maxPayload = 8 << 20
+
+	// syncInterval is how much may be lost in a power cut with FSYNC=interval.
+	syncInterval = time.Second
+
+	serverReady = 30 * time.Second
+)
+
+// embedded is the NATS server in this process.
+type embedded struct {
+	server *server.Server
+	lock   *os.File
+	user   nats.Option // how our own connection authenticates
+}
+
+// startServer opens the store under its lock and starts a server on it. No port is opened unless o.Listen asks for one.
+func startServer(o *Options) (*embedded, error) {
+	dir := filepath.Join(o.DataDir, server.JetStreamStoreDir)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fault("the data directory cannot be made", "check --data-dir and its permissions", "%w", err)
+	}
+	lock, err := lockFile(filepath.Join(o.DataDir, "lock"))
+	if err != nil {
+		return nil, err
+	}
+	s, err := openServer(o)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	s.lock = lock
+	return s, nil
+}
+
+func openServer(o *Options) (*embedded, error) {
+	if err := mark(filepath.Join(o.DataDir, server.JetStreamStoreDir)); err != nil {
+		return nil, err
+	}
+	opts := &server.Options{
+		ServerName: "bridge", DontListen: true, NoSigs: true, // else it exits the process on SIGTERM
+		JetStream: true, StoreDir: o.DataDir, SyncAlways: o.Fsync != FsyncInterval, SyncInterval: syncInterval,
+		MaxPayload: maxPayload, DisableJetStreamBanner: true, JetStreamKey: o.StoreKey.Reveal(),
+	}
+	e := &embedded{user: func(*nats.Options) error { return nil }}
+	if err := e.listen(opts, o); err != nil {
+		return nil, err
+	}
+	s, err := server.NewServer(opts)
+	if err != nil {
+		return nil, fault("the embedded NATS server refuses its settings", "", "%w", err)
+	}
+	e.server = s
+	s.SetLoggerV2(serverLog{o.Logger}, false, false, false)
+	s.Start()
+	if !s.ReadyForConnections(serverReady) || !s.JetStreamEnabled() {
+		s.Shutdown()
+		s.WaitForShutdown()
+		return nil, fault("the embedded NATS server does not start", "the log above says why; a wrong STORE_KEY and a full disk are the usual causes", "not ready within %s", serverReady)
+	}
+	return e, nil
+}
+
+// mark puts the marker in place, and refuses a directory that a cluster has used.
+func mark(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, "$SYS", "_js_", "_meta_")); err == nil {
+		return fault("the data directory belongs to a node of a NATS cluster", "point --data-dir elsewhere, or set BRIDGE_NATS_URL to the cluster", "%s holds a meta group", dir)
+	}
+	path := filepath.Join(dir, marker)
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	if err := os.WriteFile(path, []byte(markerText), 0o600); err != nil {
+		return fault("the data directory cannot be written", "check its permissions and the room on the disk", "%w", err)
+	}
+	return nil
+}
+
+// listen opens the server's own port for publishers, with their permissions.
+func (e *embedded) listen(opts *server.Options, o *Options) error {
+	if o.Listen == "" {
+		return nil
+	}
+	host, port, err := net.SplitHostPort(o.Listen)
+	if err != nil {
+		return fault("NATS_LISTEN is not host:port", "for example 127.0.0.1:4222", "%w", err)
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		return fault("NATS_LISTEN has no numeric port", "for example 127.0.0.1:4222", "%w", err)
+	}
+	if number == 0 {
+		number = server.RANDOM_PORT
+	}
+	if len(o.Users) == 0 {
+		return fault("NATS_LISTEN needs NATS_USERS", "list the publishers' nkeys and what each may publish", "no users")
+	}
+	opts.DontListen, opts.Host, opts.Port = false, host, number
+	for _, u := range o.Users {
+		if len(u.Publish) == 0 {
+			return fault("a NATS user may publish nothing", "give it ingest.<account>.<source>", "user %s", u.NKey)
+		}
+		for _, subject := range u.Publish {
+			if part(subject, 0) != "ingest" {
+				return fault("a NATS user may publish under ingest. only", "the router checks what comes in there, nothing checks the rest", "subject %q", subject)
+			}
+		}
+		opts.Nkeys = append(opts.Nkeys, &server.NkeyUser{Nkey: u.NKey, Permissions: &server.Permissions{
+			Publish:   &server.SubjectPermission{Allow: u.Publish},
+			Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
+		}})
+	}
+	name, password := nuid.Next(), nuid.Next()+nuid.Next()
+	opts.Users = []*server.User{{Username: name, Password: password}}
+	e.user = nats.UserInfo(name, password)
+	return nil
+}
+
+// stop ends the server and waits until its files are closed. It may be called once.
+func (e *embedded) stop() error {
+	e.server.Shutdown()
+	e.server.WaitForShutdown()
+	return e.lock.Close()
+}
+
+// serverLog hands what the server says to slog. Notices are about its own life: debug for us.
+type serverLog struct{ log *slog.Logger }
+
+func (l serverLog) Noticef(format string, v ...any) {
+	l.log.Debug(fmt.Sprintf(format, v...), "from", "nats")
+}
+func (l serverLog) Warnf(format string, v ...any) {
+	l.log.Warn(fmt.Sprintf(format, v...), "from", "nats")
+}
+func (l serverLog) Fatalf(format string, v ...any) {
+	l.log.Error(fmt.Sprintf(format, v...), "from", "nats")
+}
+func (l serverLog) Errorf(format string, v ...any) {
+	l.log.Error(fmt.Sprintf(format, v...), "from", "nats")
+}
+func (l serverLog) Debugf(string, ...any) {}
+func (l serverLog) Tracef(string, ...any) {}

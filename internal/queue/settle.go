@@ -1,0 +1,112 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"bridge/internal/events"
+)
+
+// settleFor is how long a verdict is tried to be recorded: longer than a stream without a leader takes.
+const settleFor = 20 * time.Second
+
+// settle records a verdict and acts on it. Here, in gone and in the router's handle are the only acknowledgements. A
+// failure breaks the group's term: the hands drop the delivery, and everything unsettled is delivered anew, in order.
+func (g *group) settle(ctx context.Context, t *taken, v events.Verdict) error {
+	ctx, cancel := context.WithTimeout(ctx, settleFor)
+	defer cancel()
+	var err error
+	for {
+		if !t.lease.Valid() {
+			err = ErrLostOwnership
+			break
+		}
+		if err = g.record(ctx, t, v); err == nil || !sleep(ctx, retryRound/4) {
+			break
+		}
+	}
+	if err == nil && v.State().Settled() {
+		err = acknowledge(ctx, t.current(g))
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err != nil {
+		if g.broken == nil {
+			g.broken = fmt.Errorf("settle: %w", err)
+		}
+		g.letGo(t)
+		signal(g.nudge)
+		return err
+	}
+	if v.State().Settled() {
+		g.letGo(t)
+	} else {
+		g.park(t)
+	}
+	return nil
+}
+
+func (t *taken) current(g *group) jetstream.Msg {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return t.msg
+}
+
+// acknowledge waits for the server's word: a former owner's acknowledgement is refused, because its consumer is gone.
+func acknowledge(ctx context.Context, m jetstream.Msg) error {
+	if err := m.DoubleAck(ctx); err != nil {
+		return fmt.Errorf("acknowledge: %w", err)
+	}
+	return nil
+}
+
+// record writes what became of the event. What only parks it need not be waited for: losing it loses nothing.
+func (g *group) record(ctx context.Context, t *taken, v events.Verdict) error {
+	o := events.Outcome{
+		Kind: events.OutcomeState, At: g.q.opt.Now().UTC(), Account: t.account, Key: t.pointer.Key, Seq: t.pointer.Seq,
+		State: v.State(), Reason: v.Reason, Attempt: v.Attempt, Detail: v.Detail, Step: v.Step, Steps: v.Steps,
+		Rules: v.Rules, Job: t.pointer.Job,
+	}
+	switch v.Kind {
+	case events.VerdictSnooze, events.VerdictRetry:
+		until := v.Until.UTC()
+		o.Until = &until
+		g.q.RecordLater(o)
+		return nil
+	case events.VerdictBury, events.VerdictDoubt:
+		slot := &Slot{
+			Key: o.Key, Account: o.Account, Seq: o.Seq, State: o.State, Reason: o.Reason, Detail: o.Detail, Step: o.Step, Attempt: o.Attempt, At: o.At,
+		}
+		if err := g.q.putSlot(ctx, slot); err != nil {
+			return err
+		}
+	case events.VerdictDone:
+		if v.Reason == events.Discarded {
+			o.State = events.StateDiscarded
+		}
+	}
+	return g.q.Record(ctx, o)
+}
+
+// park lets go of what a parked delivery need not keep; g.mu must be held.
+func (g *group) park(t *taken) {
+	g.w.hold(-t.size)
+	t.size = 0
+	g.q.memory.forget(t.pointer.Key)
+}
+
+// gone settles a pointer whose event the log does not hold any more: it was erased, or it waited longer than the
+// log is kept.
+func (g *group) gone(ctx context.Context, t *taken, m jetstream.Msg) error {
+	o := events.Outcome{
+		Kind: events.OutcomeState, Key: t.pointer.Key, Seq: t.pointer.Seq, State: events.Done, Reason: events.Erased, Job: t.pointer.Job,
+		Detail: "the log does not hold the event any more",
+	}
+	if err := g.q.Record(ctx, o); err != nil {
+		return err
+	}
+	return acknowledge(ctx, m)
+}

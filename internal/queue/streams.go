@@ -1,0 +1,89 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Names of the streams.
+const (
+	streamIntake = "INTAKE"
+	streamIngest = "INGEST"
+	streamEvents = "EVENTS"
+	streamWork   = "WORK"
+	streamOut    = "OUTCOMES"
+	streamFailed = "FAILED"
+	streamMemory = "KV_memory"
+	streamLedger = "KV_ledger"
+)
+
+// duplicates is the window in which JetStream itself recognises a message id. It guards against races and own
+// retries only: a window of days would cost seconds at start and a gigabyte (docs/adr).
+const duplicates = 2 * time.Minute
+
+// minRetention is the least time for which the log keeps events: resends are recognised that long.
+const minRetention = 7 * 24 * time.Hour
+
+// maxIngest is the largest message that a publisher may send.
+const maxIngest = 256 << 10
+
+// maxLanes bounds the consumers of WORK. Unset, JetStream allows 1,000: too few for as many busy groups with three lanes each.
+const maxLanes = 30_000
+
+// streams lists every stream as it has to be, in the order in which a backup takes them: what points to an
+// event before what it points to, so that a copy made while nothing runs is whole in any case.
+func streams(replicas int, retention time.Duration) []jetstream.StreamConfig {
+	list := []jetstream.StreamConfig{
+		{Name: streamIntake, Subjects: []string{subjectNew, subjectEnrich}, Retention: jetstream.WorkQueuePolicy},
+		{Name: streamIngest, Subjects: []string{subjectIngest + "*.*"}, Retention: jetstream.WorkQueuePolicy, MaxMsgSize: maxIngest},
+		{Name: streamWork, Subjects: []string{subjectWork + "*.*.*"}, Retention: jetstream.WorkQueuePolicy,
+			MaxConsumers: maxLanes, AllowAtomicPublish: true},
+		{Name: streamEvents, Subjects: []string{subjectEvents + "*.*.*"}, Retention: jetstream.LimitsPolicy, MaxAge: retention,
+			AllowAtomicPublish: true, Compression: jetstream.S2Compression},
+		{Name: streamOut, Subjects: []string{subjectOut + "*"}, Retention: jetstream.LimitsPolicy, MaxAge: retention,
+			Compression: jetstream.S2Compression},
+		{Name: streamFailed, Subjects: []string{subjectFailed + "*.*"}, Retention: jetstream.LimitsPolicy, MaxMsgsPerSubject: 1,
+			AllowAtomicPublish: true},
+		{Name: streamMemory, Subjects: []string{subjectMemory + ">"}, Retention: jetstream.LimitsPolicy, MaxMsgsPerSubject: 1,
+			AllowMsgTTL: true, AllowAtomicPublish: true},
+		{Name: streamLedger, Subjects: []string{subjectLedger + ">"}, Retention: jetstream.LimitsPolicy, MaxMsgsPerSubject: 1,
+			AllowMsgTTL: true, SubjectDeleteMarkerTTL: time.Minute},
+	}
+	for i := range list {
+		c := &list[i]
+		c.Storage, c.Replicas, c.Duplicates = jetstream.FileStorage, replicas, duplicates
+		c.Discard = jetstream.DiscardNew // full: an error, never a silent loss
+		if c.MaxMsgsPerSubject == 1 {
+			c.Discard = jetstream.DiscardOld // the slot's old value goes
+		}
+		// Direct reads may come from a follower that lags: fine for what never changes, not for what is
+		// compared and rewritten.
+		c.AllowDirect = replicas == 1 || c.Name == streamEvents
+	}
+	list[len(list)-1].AllowDirect = false
+	return list
+}
+
+// ensureStreams creates what is missing and brings the rest to its configuration.
+func (q *Queue) ensureStreams(ctx context.Context) error {
+	for _, cfg := range streams(q.opt.Replicas, q.opt.Retention) {
+		s, err := q.js.CreateOrUpdateStream(ctx, cfg)
+		if err != nil {
+			return fault("the stream "+cfg.Name+" cannot be set up", "the NATS account needs JetStream with file storage and room for it", "stream %s: %w", cfg.Name, err)
+		}
+		q.streams[cfg.Name] = s
+	}
+	return nil
+}
+
+// lastSeq is the sequence of the newest message that a stream has held.
+func (q *Queue) lastSeq(ctx context.Context, stream string) (uint64, error) {
+	info, err := q.streams[stream].Info(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("stream %s: %w", stream, err)
+	}
+	return info.State.LastSeq, nil
+}

@@ -1,0 +1,110 @@
+package queue
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	"bridge/internal/events"
+)
+
+// Subjects hold configured names and hashes only: a name from outside could be a wildcard or longer than the server's
+// control line, which closes the connection for good.
+const (
+	subjectNew    = "intake.new"    // bundles as they were accepted
+	subjectEnrich = "intake.enrich" // single events whose sender has to be asked
+	subjectIngest = "ingest."       // ingest.<account>.<source>, written by publishers
+	subjectEvents = "ev."           // ev.<account>.<source>.<contact hash>
+	subjectWork   = "work."         // work.<group>.<lane>.<contact hash>
+	subjectOut    = "out."          // out.<process>
+	subjectFailed = "failed."       // failed.<account>.<key>
+	subjectMemory = "$KV.memory."
+	subjectLedger = "$KV.ledger."
+)
+
+// nobody stands where a contact hash would for events that name nobody; outsider for names that no configuration can hold.
+const (
+	nobody   = "none"
+	outsider = "_"
+)
+
+const maxToken = 64
+
+// validToken tells whether s may stand in a subject as it is: [a-z0-9-]{1,64}.
+func validToken(s string) bool {
+	if s == "" || len(s) > maxToken {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// token makes a token of a name that need not come from the configuration.
+func token(name string) string {
+	if validToken(name) {
+		return name
+	}
+	return outsider
+}
+
+// hashToken is a token for text that is no configured name; equal texts give equal tokens.
+func hashToken(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:16])
+}
+
+// ContactHash is how the queue and the history name a person: a keyed hash of Event.OrderKey, the same in every process
+// of an installation. "" for "".
+func (q *Queue) ContactHash(orderKey string) string {
+	if orderKey == "" {
+		return ""
+	}
+	mac := hmac.New(sha256.New, q.salt)
+	mac.Write([]byte(orderKey))
+	return hex.EncodeToString(mac.Sum(nil)[:16])
+}
+
+func contactToken(hash string) string {
+	if hash == "" {
+		return nobody
+	}
+	return hash
+}
+
+func contactOf(token string) string {
+	if token == nobody {
+		return ""
+	}
+	return token
+}
+
+func eventSubject(e *events.Event, contact string) string {
+	return subjectEvents + token(e.Account) + "." + token(e.Source) + "." + contactToken(contact)
+}
+
+func workSubject(group string, lane events.Priority, contact string) string {
+	return subjectWork + group + "." + lane.String() + "." + contactToken(contact)
+}
+
+func failedSubject(account, key string) string {
+	return subjectFailed + token(account) + "." + key
+}
+
+// part returns the n-th token of a subject, "" when it has fewer.
+func part(subject string, n int) string {
+	for ; n > 0; n-- {
+		_, rest, ok := strings.Cut(subject, ".")
+		if !ok {
+			return ""
+		}
+		subject = rest
+	}
+	first, _, _ := strings.Cut(subject, ".")
+	return first
+}

@@ -1,0 +1,212 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"bridge/internal/events"
+)
+
+const (
+	tailRecords = 512
+	tailAhead   = 2 * tailRecords
+)
+
+// Tail follows EVENTS and OUTCOMES from a position on and hands them to fn in order, an event before its outcomes, until
+// ctx ends or fn fails. Position in a record is how far both logs are read with it. Entries that are gone (aged out,
+// erased) are passed over. events.ErrAhead when from lies beyond the logs.
+func (q *Queue) Tail(ctx context.Context, from events.Position, fn func([]events.LogRecord) error) error {
+	if err := q.notAhead(ctx, from); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	var readers sync.WaitGroup
+	defer readers.Wait()
+	defer cancel(nil)
+	follow := func(stream string, after uint64) <-chan jetstream.Msg {
+		out := make(chan jetstream.Msg, tailAhead)
+		readers.Go(func() { cancel(q.follow(ctx, stream, after, out)) })
+		return out
+	}
+	t := tailer{
+		at: from, fn: fn, ctx: ctx,
+		entries: follow(streamEvents, from.Events), outcomes: follow(streamOut, from.Outcomes),
+		gone: func(seq uint64) bool {
+			_, err := q.streams[streamEvents].GetMsg(ctx, seq)
+			return errors.Is(err, jetstream.ErrMsgNotFound)
+		},
+	}
+	err := t.run()
+	if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
+		return cause
+	}
+	return err
+}
+
+func (q *Queue) notAhead(ctx context.Context, from events.Position) error {
+	for stream, at := range map[string]uint64{streamEvents: from.Events, streamOut: from.Outcomes} {
+		last, err := q.lastSeq(ctx, stream)
+		if err != nil {
+			return err
+		}
+		if at > last {
+			return fmt.Errorf("%w: %s ends at %d, asked for what follows %d", events.ErrAhead, stream, last, at)
+		}
+	}
+	return nil
+}
+
+// follow sends what a stream holds after a sequence, and what comes.
+func (q *Queue) follow(ctx context.Context, stream string, after uint64, out chan<- jetstream.Msg) error {
+	c, err := q.js.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1,
+	})
+	if err != nil {
+		return fmt.Errorf("follow %s: %w", stream, err)
+	}
+	it, err := c.Messages(jetstream.PullMaxMessages(tailRecords), jetstream.PullHeartbeat(5*time.Second))
+	if err != nil {
+		return fmt.Errorf("follow %s: %w", stream, err)
+	}
+	stop := context.AfterFunc(ctx, it.Stop)
+	defer stop()
+	defer it.Stop()
+	for {
+		m, err := it.Next()
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return fmt.Errorf("follow %s: %w", stream, err)
+		}
+		select {
+		case out <- m:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// tailer merges the two logs.
+type tailer struct {
+	ctx      context.Context
+	at       events.Position
+	fn       func([]events.LogRecord) error
+	entries  <-chan jetstream.Msg
+	outcomes <-chan jetstream.Msg
+	gone     func(seq uint64) bool // the entry was erased or has aged out: it will not come
+	batch    []events.LogRecord
+}
+
+// run merges: outcomes wait until the events that they are about have passed.
+func (t *tailer) run() error {
+	var held *events.LogRecord // outcomes that wait
+	var until uint64           // for this entry
+	for {
+		if held != nil && (t.at.Events >= until || len(t.entries) == 0 && t.gone(until)) {
+			t.add(*held)
+			held = nil
+			continue
+		}
+		outcomes := t.outcomes
+		if held != nil {
+			outcomes = nil
+		}
+		m, fromEvents, err := t.next(outcomes)
+		if err != nil {
+			return err
+		}
+		if fromEvents {
+			err = t.addEntry(m)
+		} else {
+			held, until, err = t.parseOutcomes(m)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// next waits for a message; before it waits, what is collected goes out.
+func (t *tailer) next(outcomes <-chan jetstream.Msg) (m jetstream.Msg, fromEvents bool, err error) {
+	if len(t.batch) < tailRecords {
+		select {
+		case m := <-t.entries:
+			return m, true, nil
+		default:
+		}
+		select {
+		case m := <-outcomes:
+			return m, false, nil
+		default:
+		}
+	}
+	if err := t.flush(); err != nil {
+		return nil, false, err
+	}
+	select {
+	case m := <-t.entries:
+		return m, true, nil
+	case m := <-outcomes:
+		return m, false, nil
+	case <-t.ctx.Done():
+		return nil, false, t.ctx.Err()
+	}
+}
+
+func (t *tailer) add(r events.LogRecord) {
+	if r.Position.Events == 0 {
+		r.Position.Events = t.at.Events
+	}
+	if r.Position.Outcomes == 0 {
+		r.Position.Outcomes = t.at.Outcomes
+	}
+	t.at = r.Position
+	t.batch = append(t.batch, r)
+}
+
+func (t *tailer) addEntry(m jetstream.Msg) error {
+	meta, err := m.Metadata()
+	if err != nil {
+		return err
+	}
+	en, err := parseEntry(m.Subject(), m.Headers(), m.Data(), meta.Sequence.Stream)
+	if err != nil {
+		return err
+	}
+	t.add(events.LogRecord{
+		Position: events.Position{Events: en.seq}, Event: en.event, Contact: en.contact, Group: en.group, Lane: en.lane,
+	})
+	return nil
+}
+
+func (t *tailer) parseOutcomes(m jetstream.Msg) (*events.LogRecord, uint64, error) {
+	meta, err := m.Metadata()
+	if err != nil {
+		return nil, 0, err
+	}
+	list, err := decodeOutcomes(m.Data())
+	if err != nil {
+		return nil, 0, fmt.Errorf("entry %d of the outcomes: %w", meta.Sequence.Stream, err)
+	}
+	r := &events.LogRecord{Position: events.Position{Outcomes: meta.Sequence.Stream}, Outcomes: list}
+	var until uint64
+	for _, o := range list {
+		until = max(until, o.Seq)
+	}
+	return r, until, nil
+}
+
+func (t *tailer) flush() error {
+	if len(t.batch) == 0 {
+		return nil
+	}
+	batch := t.batch
+	t.batch = nil
+	return t.fn(batch)
+}

@@ -1,0 +1,141 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"bridge/internal/events"
+)
+
+// sweepEvery is how often a process looks for work that nobody told it of.
+const sweepEvery = 30 * time.Second
+
+const subjectActive = subjectLedger + "active."
+
+// register notes groups that are about to get work, once each. A start asks the register which groups to look at:
+// listing the subjects of a million waiting pointers would take many seconds.
+func (w *work) register(ctx context.Context, units map[groupLane]bool) error {
+	for u := range units {
+		w.mu.Lock()
+		known := w.active[u.group]
+		w.mu.Unlock()
+		if known {
+			continue
+		}
+		_, err := w.q.js.Publish(ctx, subjectActive+u.group, nil, jetstream.WithExpectLastSequencePerSubject(0))
+		if err != nil && !lostRace(err) {
+			return fmt.Errorf("register a group: %w", err)
+		}
+		w.mu.Lock()
+		w.active[u.group] = true
+		w.mu.Unlock()
+	}
+	return nil
+}
+
+// watch wakes the groups that have work and that this process is to own: at the start, when processes come or go,
+// and now and then.
+func (w *work) watch() {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		changed := w.members.changed()
+		if err := w.sweep(w.ctx); err != nil && w.ctx.Err() == nil {
+			w.q.log.Warn("looking for work failed", "err", err)
+		}
+		select {
+		case <-w.ctx.Done():
+			return
+		case <-tick.C:
+		case <-changed:
+		}
+	}
+}
+
+// sweep looks at every registered group that is not open.
+func (w *work) sweep(ctx context.Context) error {
+	info, err := w.q.streams[streamWork].Info(ctx)
+	if err != nil || info.State.Msgs == 0 {
+		return err
+	}
+	groups, err := w.registered(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range groups {
+		w.mu.Lock()
+		_, open := w.open[name]
+		w.active[name] = true
+		w.mu.Unlock()
+		if open || w.members.owner(groupUnit(name)) != w.members.self() {
+			continue
+		}
+		_, err := w.q.streams[streamWork].GetMsg(ctx, 1, jetstream.WithGetMsgSubject(subjectWork+name+".*.*"))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		w.wake(name, events.Priorities[:]...)
+	}
+	return nil
+}
+
+func (w *work) registered(ctx context.Context) ([]string, error) {
+	info, err := w.q.streams[streamLedger].Info(ctx, jetstream.WithSubjectFilter(subjectActive+"*"))
+	if err != nil {
+		return nil, err
+	}
+	var groups []string
+	for subject := range info.State.Subjects {
+		groups = append(groups, strings.TrimPrefix(subject, subjectActive))
+	}
+	return groups, nil
+}
+
+// forget takes an idle group off the list; false when it has been woken meanwhile.
+func (w *work) forget(g *group) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, ln := range g.lanes {
+		if ln.more.Load() && !w.stopped {
+			return false
+		}
+	}
+	delete(w.open, g.name)
+	return true
+}
+
+// hold counts bytes in hand.
+func (w *work) hold(bytes int) {
+	w.mu.Lock()
+	w.held += bytes
+	w.mu.Unlock()
+}
+
+func (w *work) hasRoom() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.held < processMax
+}
+
+// pause waits before something is tried again, or until the process stops.
+func (w *work) pause(d time.Duration) { sleep(w.ctx, d) }
+
+// sleep waits; false when ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,180 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+
+	"bridge/internal/events"
+)
+
+// subjectWake is where processes tell each other, over core NATS, which units have new work. A lost message costs
+// time only: owners look for themselves now and then.
+const subjectWake = "bridge.wake"
+
+// work is the working side of a process: the router and the quota groups that it owns.
+type work struct {
+	q       *Queue
+	groups  Groups
+	front   Front
+	ids     IDs
+	members membership
+	router  *router
+	wakes   *nats.Subscription
+
+	ctx    context.Context // ends when the process stops taking
+	cancel context.CancelFunc
+	closed context.Context // ends when what is in hand has to be dropped
+	drop   context.CancelFunc
+	all    sync.WaitGroup
+
+	mu      sync.Mutex
+	open    map[string]*group // by name
+	stopped bool
+	active  map[string]bool // groups that the registry knows to have had work
+	held    int             // bytes in hand, all groups
+}
+
+// Start begins to route and to work. groups opens the working side of a quota group, front decides about events, ids
+// is an index of the log that follows it (through Tail). It returns at once; routing begins when ids has caught up.
+func (q *Queue) Start(ctx context.Context, groups Groups, front Front, ids IDs) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closing || q.work != nil {
+		return errors.New("the queue is closed or has been started")
+	}
+	w := &work{q: q, groups: groups, front: front, ids: ids, open: map[string]*group{}, active: map[string]bool{}}
+	w.ctx, w.cancel = context.WithCancel(context.Background())
+	w.closed, w.drop = context.WithCancel(context.Background())
+	if err := w.join(ctx); err != nil {
+		w.cancel()
+		w.drop()
+		return err
+	}
+	w.router = newRouter(w)
+	q.work = w
+	w.all.Go(w.router.run)
+	w.all.Go(w.watch)
+	return nil
+}
+
+// join makes this process one of those that share the work.
+func (w *work) join(ctx context.Context) error {
+	q := w.q
+	w.members = alone(q.process)
+	if q.server != nil {
+		return nil
+	}
+	var err error
+	if w.wakes, err = q.nc.Subscribe(subjectWake, w.woken); err != nil {
+		return err
+	}
+	return nil
+}
+
+// woken takes a wake message: a unit a line, "front" or "<group>.<lane>".
+func (w *work) woken(m *nats.Msg) {
+	for unit := range strings.SplitSeq(string(m.Data), "\n") {
+		if unit == frontUnit {
+			w.router.wakeUp()
+			continue
+		}
+		name, lane, _ := strings.Cut(unit, ".")
+		if p, err := events.ParsePriority(lane); err == nil && validToken(name) {
+			w.wake(name, p)
+		}
+	}
+}
+
+// wake starts or nudges a group that has new work; false when another process is to own it.
+func (w *work) wake(name string, lanes ...events.Priority) bool {
+	if w.members.owner(groupUnit(name)) != w.members.self() {
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stopped {
+		return true
+	}
+	g := w.open[name]
+	if g == nil {
+		g = newGroup(w, name)
+		w.open[name] = g
+		w.all.Go(g.run)
+	}
+	for _, l := range lanes {
+		g.lanes[l].more.Store(true)
+	}
+	signal(g.nudge)
+	return true
+}
+
+// wakeAll wakes the owners of groups that have new work, wherever they are.
+func (w *work) wakeAll(units map[groupLane]bool) {
+	var elsewhere []string
+	for u := range units {
+		if !w.wake(u.group, u.lane) {
+			elsewhere = append(elsewhere, u.group+"."+u.lane.String())
+		}
+	}
+	if len(elsewhere) > 0 {
+		w.q.tell(strings.Join(elsewhere, "\n"))
+	}
+}
+
+// groupLane names a lane.
+type groupLane struct {
+	group string
+	lane  events.Priority
+}
+
+// wakeFront tells the router that something was accepted.
+func (q *Queue) wakeFront() {
+	q.mu.Lock()
+	w := q.work
+	q.mu.Unlock()
+	if w != nil && w.router.owned() {
+		w.router.wakeUp()
+	} else if q.server == nil {
+		q.tell(frontUnit)
+	}
+}
+
+func (q *Queue) tell(units string) {
+	if err := q.nc.Publish(subjectWake, []byte(units)); err != nil {
+		q.log.Debug("a wake message was not sent", "err", err)
+	}
+}
+
+// Stop ends routing and working: nothing more is taken, calls in the middle end until ctx is done, what is unsettled
+// stays in the queue for the next owner. Accept and Record go on working until Close.
+func (q *Queue) Stop(ctx context.Context) error { return q.stopWork(ctx) }
+
+func (q *Queue) stopWork(ctx context.Context) error {
+	q.mu.Lock()
+	w := q.work
+	q.mu.Unlock()
+	if w == nil {
+		return nil
+	}
+	w.mu.Lock()
+	again := w.stopped
+	w.stopped = true
+	w.mu.Unlock()
+	if again {
+		return nil
+	}
+	stop := context.AfterFunc(ctx, w.drop)
+	defer stop()
+	w.cancel()
+	w.all.Wait()
+	w.drop()
+	err := w.members.leave(ctx)
+	if w.wakes != nil {
+		err = errors.Join(err, w.wakes.Unsubscribe())
+	}
+	return err
+}
