@@ -30,23 +30,26 @@ func indexCountries() (all, back map[string]string) {
 
 // region splits what a sender calls a region into a code of ISO 3166-2 ("US-AZ") or, where it is no code, a name.
 // country is alpha-3. Codes have one to three letters or digits behind the country; a sender may leave the country
-// out ("AZ") or the hyphen ("JP13").
+// out ("AZ"), or the hyphen in front of digits ("JP13").
 func region(text, country string) (code, name string) {
 	text = strings.TrimSpace(text)
 	two, ok := alpha2[country]
-	if !ok || text == "" {
+	if !ok {
 		return "", text
 	}
-	rest, prefixed := strings.CutPrefix(text, two)
-	if prefixed {
-		rest = strings.TrimPrefix(rest, "-")
-	}
-	for _, part := range []string{rest, text} {
-		if isCode(part) {
-			return two + "-" + part, ""
+	part := text
+	if rest, prefixed := strings.CutPrefix(text, two); prefixed {
+		if after, hyphen := strings.CutPrefix(rest, "-"); hyphen || strings.Trim(rest, "0123456789") == "" {
+			part = after
 		}
 	}
-	return "", text
+	if part == "" {
+		part = text
+	}
+	if !isCode(part) {
+		return "", text
+	}
+	return two + "-" + part, ""
 }
 
 func isCode(text string) bool {
