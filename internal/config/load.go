@@ -22,8 +22,9 @@ type Config struct {
 	Notify   []Notify
 	Warnings Mistakes // what works, but deserves a look
 
-	Path  string // file or directory
-	files map[string]*file
+	Path     string // file or directory
+	files    map[string]*file
+	setFiles map[string]string // of each rule set
 }
 
 // document is what one file says.
@@ -41,7 +42,8 @@ type file struct {
 	body     ast.Node
 	d        *decoder
 	warnings Mistakes
-	old      bool // an older version, because the present one has mistakes
+	tests    map[string]int // line of each test of a rule, by its path
+	old      bool           // an older version, because the present one has mistakes
 }
 
 // FileMistakes are the mistakes of one file of a configuration.
@@ -249,8 +251,28 @@ func (f *file) check() {
 			f.top().wrong("rule_sets", "a rule set needs a name", "")
 		}
 	}
+	f.findTests()
 	for i := range f.doc.Notify {
 		f.top().below(fmt.Sprintf("notify[%d]", i)).notify(&f.doc.Notify[i])
+	}
+}
+
+// findTests remembers where tests stand, for their results.
+func (f *file) findTests() {
+	f.tests = map[string]int{}
+	note := func(c *checker, inside, path string, list []rules.Rule) {
+		for i := range list {
+			for j := range list[i].Tests {
+				at := fmt.Sprintf("[%d].tests[%d]", i, j)
+				f.tests[path+at] = c.spot(inside + at).line
+			}
+		}
+	}
+	for name, a := range f.doc.Accounts {
+		note(f.at(name), "rules", pathTo("accounts", name)+".rules", a.Rules)
+	}
+	for name, set := range f.doc.RuleSets {
+		note(f.top(), pathTo("rule_sets", name), pathTo("rule_sets", name), set)
 	}
 }
 
@@ -269,7 +291,7 @@ func release(files []*file) {
 
 // assemble puts files together. What goes wrong between them (a name that two files use, rules) becomes a mistake of the later one.
 func assemble(path string, files []*file) *Config {
-	c := &Config{Accounts: map[string]*Account{}, RuleSets: map[string][]rules.Rule{}, Path: path, files: map[string]*file{}}
+	c := &Config{Accounts: map[string]*Account{}, RuleSets: map[string][]rules.Rule{}, Path: path, files: map[string]*file{}, setFiles: map[string]string{}}
 	from := map[string]*file{}
 	for _, f := range files {
 		c.files[f.path] = f
@@ -278,7 +300,7 @@ func assemble(path string, files []*file) *Config {
 				f.top().wrong(pathTo("rule_sets", name), fmt.Sprintf("%s has a rule set %s already", other.path, shown(name)), "")
 				continue
 			}
-			c.RuleSets[name], from[name] = set, f
+			c.RuleSets[name], from[name], c.setFiles[name] = set, f, f.path
 		}
 	}
 	library, wrong := rules.NewLibrary(c.RuleSets)

@@ -109,3 +109,12 @@ func priority(e *events.Event, matched []bound) events.Priority {
 	}
 	return highest
 }
+
+// Only is the set with nothing but the named rule, nil when there is none: to look at one rule alone.
+func (s *Set) Only(name string) *Set {
+	i, ok := s.byName[name]
+	if !ok {
+		return nil
+	}
+	return &Set{rules: s.rules[i : i+1], byName: map[string]int{name: 0}}
+}
