@@ -1,0 +1,90 @@
+package calls
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"bridge/internal/events"
+	"bridge/internal/keap"
+	"bridge/internal/quota"
+)
+
+// Config is what a Planner is made of. Account, Ledger, Memory and Log are required.
+type Config struct {
+	Group string
+
+	// Account gives the settings of a configured account of this group. It may change its answers at run time.
+	Account func(name string) (Account, bool)
+
+	// Ledger counts the calls. Its Observe must get what every client of the group sees. Save stores it before it is
+	// relied on; nil: it lives in memory only.
+	Ledger *quota.Ledger
+	Save   quota.Save
+
+	Memory Memory
+	Record func(events.Outcome) // takes every call that was made; it must not block. nil: nobody listens
+
+	// Behind is how many events of each priority wait that are not in hand yet; nil: none. It is asked often.
+	Behind func() [len(events.Priorities)]int
+
+	Log *slog.Logger
+}
+
+// Account is one account as the planner needs it.
+type Account struct {
+	Keap       *keap.Client
+	UserID     string // Keap user for notes, tasks and e-mails that name none; "" = none
+	Tags       TagPolicy
+	ActionSets map[string]ActionSet // by id
+	Products   map[string]string    // Keap product id by SKU, where it shall not be looked up
+}
+
+// TagPolicy says which tags may be created that Keap does not have.
+type TagPolicy struct {
+	Create string // none, literal (or ""): names that stand in a rule as they are, any
+	PerDay int    // any: at most so many names made of an event's content a day; 0: 50
+}
+
+// ActionSet is what an action set becomes when XML-RPC is gone.
+type ActionSet struct {
+	Name        string
+	ReplaceWith []Replacement // in order; empty: nothing replaces it
+}
+
+// Replacement is one step in the place of an action set; one field is set.
+type Replacement struct {
+	Tag      string
+	Goal     *events.GoalStep
+	Sequence *events.SequenceStep
+}
+
+// Memory remembers contacts over restarts; *queue.Queue has it. Values are small and hold no personal data. It must
+// be safe for concurrent use. A failure costs a look-up, never an event.
+type Memory interface {
+	Contact(ctx context.Context, group, contact string) (value []byte, known bool, err error)
+	SaveContact(ctx context.Context, group, contact string, value []byte, ttl time.Duration) error
+}
+
+const (
+	// columnCap is how many contacts one call carries; Keap documents no limit. doubtCap is the same where a lost
+	// answer cannot be made up for by reading back, so that one lost answer leaves few events in doubt.
+	columnCap = 200
+	doubtCap  = 20
+
+	// bulkLinger is how long tags of bulk work wait for company, normalLinger (and longLinger at most) those of normal
+	// work when the day will not be enough.
+	bulkLinger   = 90 * time.Second
+	normalLinger = 10 * time.Minute
+	longLinger   = 30 * time.Minute
+
+	// parkAfter is how long a closed window is waited out; for longer ones events are given back to be parked.
+	parkAfter = 2 * time.Minute
+	// holdMost is how many steps of a lower priority wait here for the plan of the day, so that they can share calls;
+	// those beyond are given back for holdFor, so that they do not crowd urgent work out.
+	holdMost = 1000
+	holdFor  = 5 * time.Minute
+
+	// mostFlying bounds the calls that are on their way at one time.
+	mostFlying = 64
+)

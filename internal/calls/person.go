@@ -1,0 +1,157 @@
+package calls
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"time"
+
+	"bridge/internal/events"
+	"bridge/internal/keap"
+)
+
+const (
+	// rememberFor is how long a contact's id and what was last written are remembered. Within it, an update that
+	// would write the same again is not sent.
+	rememberFor = 30 * 24 * time.Hour
+	// echo is how long after our own writes Keap's hook about them may tell of them.
+	echo = 5 * time.Second
+)
+
+// person is what is remembered of a contact. It holds hashes of what was written, not the values.
+type person struct {
+	ID     string            `json:"id"`
+	At     time.Time         `json:"at"` // of the last write
+	Wrote  map[string]string `json:"wrote,omitempty"`
+	Before time.Time         `json:"changed,omitzero"` // last change in Keap that was not ours
+}
+
+// knows tells whether writing these values would change nothing.
+func (m *person) knows(flat map[string]value) bool {
+	if m.ID == "" || len(m.Wrote) == 0 || m.Before.After(m.At.Add(echo)) {
+		return false
+	}
+	for name, v := range flat {
+		if m.Wrote[name] != digest(name, v.text) {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *person) wrote(flat map[string]value, at time.Time) {
+	if m.Wrote == nil || m.Before.After(m.At.Add(echo)) {
+		m.Wrote = map[string]string{}
+	}
+	m.Wrote = maps.Clone(m.Wrote)
+	for name, v := range flat {
+		m.Wrote[name] = digest(name, v.text)
+	}
+	m.At, m.Before = at, time.Time{}
+}
+
+func digest(name, text string) string {
+	sum := sha256.Sum256([]byte(name + "\x00" + text))
+	return base64.RawURLEncoding.EncodeToString(sum[:9])
+}
+
+// memoryKey names the contact in the memory.
+func (t *task) memoryKey() string {
+	switch {
+	case t.Contact != "":
+		return t.Contact
+	case t.Person.Email != "":
+		return digest("e", events.NormalEmail(t.Person.Email))
+	case t.Person.Phone != "":
+		return digest("p", events.NormalPhone(t.Person.Phone))
+	}
+	return ""
+}
+
+// remembered loads the memory of the contact; what cannot be had is forgotten.
+func (t *task) remembered(ctx context.Context) person {
+	var m person
+	key := t.memoryKey()
+	if key == "" || t.c.Memory == nil {
+		return m
+	}
+	stored, known, err := t.c.Memory.Contact(ctx, t.c.Group, t.Account+"/"+key)
+	switch {
+	case err != nil:
+		t.log.Warn("a contact's memory cannot be read; it costs a call", "account", t.Account, "err", err)
+	case known && json.Unmarshal(stored, &m) != nil:
+		return person{}
+	}
+	return m
+}
+
+// remember stores the memory of the contact.
+func (t *task) remember(ctx context.Context, m person) {
+	key := t.memoryKey()
+	if key == "" || t.c.Memory == nil {
+		return
+	}
+	stored, err := json.Marshal(&m)
+	if err == nil {
+		err = t.c.Memory.SaveContact(context.WithoutCancel(ctx), t.c.Group, t.Account+"/"+key, stored, rememberFor)
+	}
+	if err != nil {
+		t.log.Warn("a contact's memory cannot be stored; it may cost a call", "account", t.Account, "err", err)
+	}
+}
+
+// locate finds the Keap id of the ask's contact: told by an earlier step, remembered, or looked up.
+func (t *task) locate(ctx context.Context, r *Result) error {
+	if t.contact != "" {
+		return nil
+	}
+	if m := t.remembered(ctx); m.ID != "" {
+		t.contact = m.ID
+		return nil
+	}
+	return t.lookUp(ctx, r)
+}
+
+// relocate looks the contact up again, because Keap does not know its id any more: it was deleted, or merged into
+// another one.
+func (t *task) relocate(ctx context.Context, r *Result) error {
+	t.contact = ""
+	t.remember(ctx, person{})
+	return t.lookUp(ctx, r)
+}
+
+// lookUp asks Keap who has the address.
+func (t *task) lookUp(ctx context.Context, r *Result) error {
+	id, err := t.find(ctx, r)
+	if err != nil {
+		return err
+	}
+	if id == "" {
+		return &Invalid{Reason: events.ContactUnknown, Detail: "Keap has no contact with this address or number, and no step before creates one (add a contact step to the rule, or create the contact, then replay)"}
+	}
+	t.contact = id
+	t.remember(ctx, person{ID: id, At: time.Now()})
+	return nil
+}
+
+// find looks the contact up by e-mail, else by phone; "" when there is none. Of several the oldest counts.
+func (t *task) find(ctx context.Context, r *Result) (string, error) {
+	search := keap.Find{Email: events.NormalEmail(t.Person.Email), Limit: 10}
+	if search.Email == "" {
+		search.Phone = t.Person.Phone
+	}
+	if search.Email == "" && search.Phone == "" {
+		return "", &Invalid{Reason: events.ContactMissing, Detail: "the event names neither an e-mail address nor a phone number"}
+	}
+	var found []keap.Contact
+	err := t.call(ctx, r, request{operation: "contacts.list", rank: beginning, subjects: 1, send: func(ctx context.Context) (err error) {
+		found, err = t.settings.Keap.FindContacts(ctx, search)
+		return err
+	}})
+	if err != nil || len(found) == 0 {
+		return "", err
+	}
+	return found[0].ID, nil
+}

@@ -1,0 +1,312 @@
+package calls
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"bridge/internal/events"
+	"bridge/internal/keap"
+)
+
+const (
+	// tagsFresh is how long the list of tags is believed; a name that is missing is looked up by itself meanwhile.
+	tagsFresh = 12 * time.Hour
+	// missFresh is how long a name that Keap does not have is believed to be missing.
+	missFresh = 5 * time.Minute
+	// tagsADay is how many tags may be made of an event's content a day where the configuration does not say.
+	tagsADay = 50
+)
+
+// tagCache knows the tags of each account by name.
+type tagCache struct {
+	mu       sync.Mutex
+	accounts map[string]*accountTags
+}
+
+// accountTags is locked while it is being filled, so that many events that need it ask Keap once.
+type accountTags struct {
+	turn   chan struct{} // holds one
+	mu     sync.Mutex
+	ids    map[string]string // by folded name
+	loaded time.Time
+	missed map[string]time.Time
+	day    int64 // that made counts for
+	made   int
+}
+
+func (c *tagCache) of(account string) *accountTags {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := c.accounts[account]
+	if a == nil {
+		a = &accountTags{turn: make(chan struct{}, 1), ids: map[string]string{}, missed: map[string]time.Time{}}
+		c.accounts[account] = a
+	}
+	return a
+}
+
+func fold(name string) string { return strings.ToLower(strings.TrimSpace(name)) }
+
+// isID tells whether a tag is given by its id.
+func isID(name string) bool {
+	return name != "" && strings.Trim(name, "0123456789") == ""
+}
+
+func (a *accountTags) known(name string) (id string, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	id, ok = a.ids[fold(name)]
+	return id, ok
+}
+
+// forget drops a name whose id Keap does not know any more.
+func (a *accountTags) forget(name string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.ids, fold(name))
+}
+
+// tagID finds the id of a tag by its name, and creates it where the policy allows.
+func (t *task) tagID(ctx context.Context, s *events.Step, r *Result) (string, error) {
+	if isID(s.Target) {
+		return s.Target, nil
+	}
+	tags := t.tags.of(t.Account)
+	if id, ok := tags.known(s.Target); ok {
+		return id, nil
+	}
+	select {
+	case tags.turn <- struct{}{}:
+		defer func() { <-tags.turn }()
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	if id, ok := tags.known(s.Target); ok {
+		return id, nil
+	}
+	if tags.loaded.IsZero() || time.Since(tags.loaded) > tagsFresh {
+		if err := t.loadTags(ctx, tags, r); err != nil {
+			return "", err
+		}
+	} else if time.Since(tags.missed[fold(s.Target)]) > missFresh {
+		if err := t.lookUpTag(ctx, tags, s, r); err != nil {
+			return "", err
+		}
+	}
+	if id, ok := tags.known(s.Target); ok {
+		return id, nil
+	}
+	if s.Do == events.DoUntag {
+		return "", nil // a tag that is not in Keap is on nobody
+	}
+	return t.createTag(ctx, tags, s, r)
+}
+
+// loadTags reads the whole list, a permit a page.
+func (t *task) loadTags(ctx context.Context, tags *accountTags, r *Result) error {
+	ids := map[string]string{}
+	err := t.pages(ctx, r, "tags.list", func(ctx context.Context, permit keap.Permit) error {
+		for tag, err := range t.settings.Keap.Tags(ctx, permit) {
+			if err != nil {
+				return err
+			}
+			if _, twice := ids[fold(tag.Name)]; !twice {
+				ids[fold(tag.Name)] = tag.ID
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	tags.mu.Lock()
+	defer tags.mu.Unlock()
+	tags.ids, tags.loaded, tags.missed = ids, time.Now(), map[string]time.Time{}
+	return nil
+}
+
+// pages runs an iterator of the client with a permit for each page and records each as a call.
+func (t *task) pages(ctx context.Context, r *Result, operation string, run func(ctx context.Context, permit keap.Permit) error) error {
+	var (
+		release func()
+		started time.Time
+	)
+	end := func(err error) {
+		if release != nil {
+			release()
+			release = nil
+			r.Calls++
+			t.record(t.Account, operation, t.Priority, started, 0, err, t.served(nil))
+		}
+	}
+	err := run(t.Planner.calls, func(context.Context) error {
+		end(nil)
+		done, err := t.permit(ctx, &solo{prio: t.Priority, rank: beginning, account: t.Account, contact: t.Contact})
+		if err != nil {
+			return err
+		}
+		release = done
+		t.slot()
+		started = time.Now()
+		return nil
+	})
+	end(err)
+	return t.learn(t.Account, err)
+}
+
+func (t *task) lookUpTag(ctx context.Context, tags *accountTags, s *events.Step, r *Result) error {
+	var found []keap.Tag
+	err := t.call(ctx, r, request{operation: "tags.list", rank: beginning, step: s, subjects: 1, send: func(ctx context.Context) (err error) {
+		found, err = t.settings.Keap.FindTags(ctx, s.Target)
+		return err
+	}})
+	if err != nil {
+		return err
+	}
+	tags.mu.Lock()
+	defer tags.mu.Unlock()
+	tags.missed[fold(s.Target)] = time.Now()
+	if len(found) > 0 {
+		tags.ids[fold(s.Target)] = found[0].ID
+	}
+	return nil
+}
+
+// createTag makes a tag that Keap does not have. The caller holds the turn, so that a name is made once.
+func (t *task) createTag(ctx context.Context, tags *accountTags, s *events.Step, r *Result) (string, error) {
+	if err := t.mayCreate(tags, s); err != nil {
+		return "", err
+	}
+	var made keap.Tag
+	err := t.call(ctx, r, request{operation: "tags.create", rank: beginning, step: s, subjects: 1, send: func(ctx context.Context) (err error) {
+		made, err = t.settings.Keap.CreateTag(ctx, s.Target, "")
+		return err
+	}})
+	tags.mu.Lock()
+	defer tags.mu.Unlock()
+	if err != nil {
+		delete(tags.missed, fold(s.Target)) // it may be there now: looked up before the next try
+		return "", err
+	}
+	tags.ids[fold(s.Target)] = made.ID
+	if !s.Literal {
+		tags.made++
+	}
+	return made.ID, nil
+}
+
+func (t *task) mayCreate(tags *accountTags, s *events.Step) error {
+	policy := t.settings.Tags
+	perDay := policy.PerDay
+	if perDay == 0 {
+		perDay = tagsADay
+	}
+	if today := time.Now().UTC().Unix() / 86400; tags.day != today {
+		tags.day, tags.made = today, 0
+	}
+	switch {
+	case policy.Create == "none":
+		return &Invalid{Reason: events.TagUnknown, Detail: fmt.Sprintf("Keap has no tag %q and tags.create is none (create the tag in Keap or allow its creation, then replay)", s.Target)}
+	case policy.Create != "any" && !s.Literal:
+		return &Invalid{Reason: events.TagUnknown, Detail: fmt.Sprintf("Keap has no tag %q and its name comes from the event (create it in Keap, or set tags.create to any, then replay)", s.Target)}
+	case !s.Literal && tags.made >= perDay:
+		return &Invalid{Reason: events.TagUnknown, Detail: fmt.Sprintf("Keap has no tag %q and %d tags were made of events' content today (raise tags.per_day or look for a rule that names too many, then replay)", s.Target, tags.made)}
+	}
+	return nil
+}
+
+// applyAll does an ask of tag and untag steps: all of them wait together.
+func (t *task) applyAll(ctx context.Context) {
+	if err := t.locate(ctx, &t.results[0]); err != nil {
+		t.fail(err)
+		return
+	}
+	todo := make([]int, len(t.Steps))
+	for i := range todo {
+		todo[i] = i
+	}
+	// What Keap no longer knows under the id that is remembered, a contact or a tag, is looked up and tried again.
+	for again := 0; len(todo) > 0 && again < 3; again++ {
+		todo = t.applySome(ctx, todo)
+	}
+}
+
+// applySome asks for the steps at these places and tells which are worth another try.
+func (t *task) applySome(ctx context.Context, todo []int) (again []int) {
+	seats := make([]*seat, len(todo))
+	for n, i := range todo {
+		s, r := &t.Steps[i], &t.results[i]
+		id, err := t.tagID(ctx, s, r)
+		if r.Err = err; err != nil {
+			continue
+		}
+		if id == "" {
+			r.Skipped = true
+			continue
+		}
+		key := columnKey{account: t.Account, action: applyTag, target: id}
+		if s.Do == events.DoUntag {
+			key.action = removeTag
+		}
+		seats[n], r.Err = t.sit(s, key, nil)
+	}
+	moved := false
+	for n, i := range todo {
+		if seats[n] == nil {
+			continue
+		}
+		s, r := &t.Steps[i], &t.results[i]
+		a := t.wait(ctx, seats[n])
+		r.Calls, r.Status, r.Sent, r.Err = r.Calls+a.calls, a.status, r.Sent || a.sent, a.err
+		switch {
+		case lostContact(a):
+			again, moved = append(again, i), true
+		case a.result == string(keap.TagIDNotFound) && !isID(s.Target):
+			t.tags.of(t.Account).forget(s.Target)
+			again = append(again, i)
+		case keap.KindOf(a.err) == keap.KindThrottled:
+			again = append(again, i)
+		}
+	}
+	if moved {
+		if err := t.relocate(ctx, &t.results[again[0]]); err != nil {
+			for _, i := range again {
+				t.results[i].Err = err
+			}
+			return nil
+		}
+	}
+	return again
+}
+
+// sit puts a step on the board.
+func (t *task) sit(s *events.Step, key columnKey, intend func() error) (*seat, error) {
+	seat := &seat{step: s, key: t.Key, contact: t.Contact, intend: intend, answered: make(chan seatAnswer, 1)}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.pausedLocked(t.Account); err != nil {
+		return nil, err
+	}
+	t.board.addSeat(seat, key, t.contact, t.Priority, time.Now())
+	t.nudge()
+	return seat, nil
+}
+
+// wait waits for the answer of a seat.
+func (t *task) wait(ctx context.Context, s *seat) seatAnswer {
+	select {
+	case a := <-s.answered:
+		return a
+	case <-ctx.Done():
+	}
+	t.mu.Lock()
+	waited := t.board.dropSeat(s)
+	t.mu.Unlock()
+	if waited {
+		return seatAnswer{err: ctx.Err()}
+	}
+	return <-s.answered
+}
