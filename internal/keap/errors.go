@@ -103,6 +103,7 @@ var hints = map[Kind]string{
 	KindUnreadable:  "a proxy or Keap's gateway cut or replaced the answer; see status.thryv.com",
 	KindWrongURL:    "BRIDGE_KEAP_BASE_URL must lead to Keap's API and end in /crm, as in https://api.infusionsoft.com/crm",
 	KindBrownout:    "XML-RPC has planned outages and ends on 31 December 2026; give the action set a replace_with",
+	KindFault:       "look at the contact and the action set in Keap, then replay the event",
 	KindRefused:     "correct what Keap names in the rule or the sender's data, then replay the event",
 	KindDenied:      "the key was deleted or belongs elsewhere: make a new one under Settings > API in Keap and run bridge keys rotate",
 	KindForbidden:   "the key's user lacks a permission: use a service account key, or give the user access in Keap",

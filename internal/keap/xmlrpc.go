@@ -45,10 +45,12 @@ func (c *Client) call(ctx context.Context, operation, method string, params ...a
 	switch {
 	case fault != nil:
 		e := &Error{
-			Kind: KindFault, Operation: operation, Status: a.status, Sent: true, Answered: true, Code: strconv.Itoa(fault.code),
+			Kind: KindFault, Operation: operation, Hint: hints[KindFault], Status: a.status, Sent: true, Answered: true, Code: strconv.Itoa(fault.code),
 			Message: fmt.Sprintf("XML-RPC fault %d: %s", fault.code, a.proof.hide(oneLine(fault.text))),
 		}
-		e.Hint = faultHints[fault.code]
+		if hint, ok := faultHints[fault.code]; ok {
+			e.Hint = hint
+		}
 		return value{}, e
 	case err != nil && bytes.Contains(a.body[:min(len(a.body), 400)], []byte("<methodResponse")):
 		return value{}, a.unreadable(operation, "a broken XML-RPC response", err)
@@ -110,7 +112,7 @@ type fault struct {
 	text string
 }
 
-// encodeCall writes a method call. Params are string, int, int64, bool, time.Time, []string and map[string]any.
+// encodeCall writes a method call. Params are string, int64, []string and map[string]string: all that is needed.
 func encodeCall(method string, params []any) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString(xml.Header + "<methodCall><methodName>" + method + "</methodName><params>")
@@ -140,8 +142,6 @@ func encodeValue(b *bytes.Buffer, p any) error {
 			return fmt.Errorf("%d does not fit into an i4", x)
 		}
 		fmt.Fprintf(b, "<i4>%d</i4>", x)
-	case time.Time:
-		b.WriteString("<dateTime.iso8601>" + x.In(newYork).Format(xmlTime) + "</dateTime.iso8601>")
 	case []string:
 		b.WriteString("<array><data>")
 		for _, s := range x {
