@@ -101,6 +101,15 @@ func accept(t testing.TB, q *Queue, list ...events.Event) []bool {
 // testFront sends every account to the group of its name, except "unknown".
 type testFront struct {
 	enrich func(*events.Event) error
+
+	mu    sync.Mutex
+	added map[string]bool
+}
+
+func (f *testFront) configure(account string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.added = map[string]bool{account: true}
 }
 
 func (f *testFront) Enrich(_ context.Context, e *events.Event) error { return f.enrich(e) }
@@ -110,7 +119,9 @@ func (f *testFront) Route(e *events.Event) (string, events.Priority, bool) {
 	if err != nil {
 		panic(err)
 	}
-	return e.Account, p, e.Account != "unknown"
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return e.Account, p, e.Account != "unknown" || f.added["unknown"]
 }
 
 // testIndex is an index of the log that reads it through Tail.

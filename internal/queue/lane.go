@@ -37,7 +37,7 @@ type group struct {
 	lanes [len(events.Priorities)]*lane
 
 	lease *lease
-	hands Hands
+	hands Hands // written under mu too: hurry reads it
 
 	mu     sync.Mutex // guards all below
 	inHand map[uint64]*taken
@@ -102,9 +102,13 @@ func (g *group) term() error {
 	}
 	g.lease = l
 	defer g.end()
-	if g.hands, err = g.w.groups.Open(ctx, g.name, l); err != nil {
+	hands, err := g.w.groups.Open(ctx, g.name, l)
+	if err != nil {
 		return fmt.Errorf("open the group: %w", err)
 	}
+	g.mu.Lock()
+	g.hands = hands
+	g.mu.Unlock()
 	for _, ln := range g.lanes {
 		ln.more.Store(true)
 	}
@@ -285,7 +289,7 @@ func (g *group) take(ctx context.Context, ln *lane, m jetstream.Msg) error {
 	}
 	d := events.Delivery{
 		Seq: t.pointer.Seq, Group: g.name, Priority: ln.priority, Contact: contactOf(part(m.Subject(), 3)),
-		Replay: t.pointer.Job, First: t.workSeq > g.lease.since && t.pointer.Job == "",
+		Replay: t.pointer.Job, First: t.workSeq > g.lease.since && !t.pointer.Old,
 	}
 	en, err := g.q.entry(ctx, t.pointer.Seq)
 	if errors.Is(err, ErrUnknownEvent) {

@@ -179,6 +179,13 @@ func (m *memory) release(key string) {
 	}
 }
 
+// inHand tells whether somebody works on the event in this process.
+func (m *memory) inHand(key string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.memos[key] != nil
+}
+
 // forget lets go of what can be read again: parked events stay in hand for hours.
 func (m *memory) forget(key string) {
 	j := m.hold(key, false)
@@ -191,7 +198,7 @@ func (m *memory) forget(key string) {
 }
 
 // with runs change on the event's journal and stores the result when it asks for that.
-func (m *memory) with(ctx context.Context, key string, change func(*memo) (store bool, err error)) error {
+func (m *memory) with(ctx context.Context, key string, change func(*memo) (write bool, err error)) error {
 	j := m.hold(key, false)
 	defer m.release(key)
 	j.mu.Lock()
@@ -201,10 +208,15 @@ func (m *memory) with(ctx context.Context, key string, change func(*memo) (store
 			return err
 		}
 	}
-	store, err := change(j)
-	if err != nil || !store {
+	write, err := change(j)
+	if err != nil || !write {
 		return err
 	}
+	return m.store(ctx, key, j)
+}
+
+// store writes a journal as it stands in j.
+func (m *memory) store(ctx context.Context, key string, j *memo) error {
 	value, ttl, err := j.encode(m.q.opt.Retention)
 	if err != nil {
 		return err

@@ -93,6 +93,7 @@ type Queue struct {
 	streams map[string]jetstream.Stream
 	salt    []byte
 	lost    chan struct{} // closed when the connection is gone for good
+	active  sync.Map      // names of the groups that the register is known to hold
 
 	intake   *intake
 	outcomes *outcomes

@@ -99,6 +99,13 @@ func (r *router) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var newest uint64 // that is still there; the index never hears of what is gone
+	msg, err := r.q.streams[streamEvents].GetLastMsgForSubject(ctx, subjectEvents+"*.*.*")
+	if err == nil {
+		newest = msg.Sequence
+	} else if !errors.Is(err, jetstream.ErrMsgNotFound) {
+		return fmt.Errorf("read the log: %w", err)
+	}
 	r.mu.Lock()
 	r.last, r.written, r.pruneAt = last, map[string]uint64{}, 1<<14
 	r.mu.Unlock()
@@ -107,7 +114,7 @@ func (r *router) begin(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("ask the index: %w", err)
 		}
-		if at.Events >= last {
+		if newest <= at.Events && at.Events <= last { // beyond the end: an index of another log, about to be built anew
 			return nil
 		}
 		if time.Since(begin) > lookAgain {
@@ -356,6 +363,6 @@ func (d *draft) fail(s *Slot) { d.failed = append(d.failed, s) }
 
 // point lines an entry of the log up for its group.
 func (d *draft) point(p pointer, group string, lane events.Priority, contact string) {
-	d.pointers = append(d.pointers, p.msg(group, lane, contact))
+	d.pointers = append(d.pointers, p.msg(group, lane, contact, ""))
 	d.woken[groupLane{group, lane}] = true
 }

@@ -32,7 +32,7 @@ func (r *router) write(ctx context.Context, d *draft) error {
 	if err := r.append(ctx, d); err != nil {
 		return err
 	}
-	if err := r.w.register(ctx, d.woken); err != nil {
+	if err := r.q.register(ctx, d.woken); err != nil {
 		return err
 	}
 	if _, err := r.q.publish(ctx, d.pointers); err != nil {
@@ -219,16 +219,15 @@ type pointer struct {
 	Seq  uint64 `json:"s"`           // position in EVENTS
 	Size int    `json:"z,omitempty"` // bytes of the event
 	Job  string `json:"j,omitempty"` // replay job
+	Old  bool   `json:"o,omitempty"` // the event was in hand before: its journal may hold something
 }
 
-func (p pointer) msg(group string, lane events.Priority, contact string) *nats.Msg {
+// msg makes the message; id tells it from other pointers to the same event.
+func (p pointer) msg(group string, lane events.Priority, contact, id string) *nats.Msg {
 	body, err := json.Marshal(p)
 	if err != nil {
-		panic(err) // three numbers and a text
+		panic(err) // numbers and texts
 	}
-	id := strconv.FormatUint(p.Seq, 10)
-	if p.Job != "" {
-		id += ":" + p.Job
-	}
+	id = strconv.FormatUint(p.Seq, 10) + ":" + id
 	return &nats.Msg{Subject: workSubject(group, lane, contact), Data: body, Header: nats.Header{jetstream.MsgIDHeader: {id}}}
 }

@@ -56,3 +56,9 @@ type IDs interface {
 	// Lookup returns the position in EVENTS of each known key.
 	Lookup(ctx context.Context, keys []string) (map[string]uint64, error)
 }
+
+// Hurrier is what Hands may be besides: Hurry makes a parked delivery due now, because something about it was changed
+// from outside (it was discarded, for example).
+type Hurrier interface {
+	Hurry(seq uint64)
+}

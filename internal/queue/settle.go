@@ -87,6 +87,11 @@ func (g *group) record(ctx context.Context, t *taken, v events.Verdict) error {
 		if v.Reason == events.Discarded {
 			o.State = events.StateDiscarded
 		}
+		if t.pointer.Old { // a replay that was cut short may have left its slot
+			if err := g.q.clearSlot(ctx, o.Account, o.Key); err != nil {
+				return err
+			}
+		}
 	}
 	return g.q.Record(ctx, o)
 }

@@ -24,13 +24,13 @@ func (q *Queue) Tail(ctx context.Context, from events.Position, fn func([]events
 	if err := q.notAhead(ctx, from); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancel(ctx)
 	var readers sync.WaitGroup
 	defer readers.Wait()
-	defer cancel(nil)
+	defer cancel()
 	follow := func(stream string, after uint64) <-chan jetstream.Msg {
 		out := make(chan jetstream.Msg, tailAhead)
-		readers.Go(func() { cancel(q.follow(ctx, stream, after, out)) })
+		readers.Go(func() { q.follow(ctx, stream, after, out) })
 		return out
 	}
 	t := tailer{
@@ -41,11 +41,7 @@ func (q *Queue) Tail(ctx context.Context, from events.Position, fn func([]events
 			return errors.Is(err, jetstream.ErrMsgNotFound)
 		},
 	}
-	err := t.run()
-	if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
-		return cause
-	}
-	return err
+	return t.run()
 }
 
 func (q *Queue) notAhead(ctx context.Context, from events.Position) error {
@@ -61,17 +57,27 @@ func (q *Queue) notAhead(ctx context.Context, from events.Position) error {
 	return nil
 }
 
-// follow sends what a stream holds after a sequence, and what comes.
-func (q *Queue) follow(ctx context.Context, stream string, after uint64, out chan<- jetstream.Msg) error {
+// follow sends what a stream holds after a sequence, and what comes. What interrupts it is waited out.
+func (q *Queue) follow(ctx context.Context, stream string, after uint64, out chan<- jetstream.Msg) {
+	for ctx.Err() == nil {
+		var err error
+		if after, err = q.followOnce(ctx, stream, after, out); ctx.Err() == nil {
+			q.log.Warn("following a log was interrupted", "stream", stream, "err", err)
+			sleep(ctx, retryRound)
+		}
+	}
+}
+
+func (q *Queue) followOnce(ctx context.Context, stream string, after uint64, out chan<- jetstream.Msg) (uint64, error) {
 	c, err := q.js.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1,
 	})
 	if err != nil {
-		return fmt.Errorf("follow %s: %w", stream, err)
+		return after, err
 	}
 	it, err := c.Messages(jetstream.PullMaxMessages(tailRecords), jetstream.PullHeartbeat(5*time.Second))
 	if err != nil {
-		return fmt.Errorf("follow %s: %w", stream, err)
+		return after, err
 	}
 	stop := context.AfterFunc(ctx, it.Stop)
 	defer stop()
@@ -79,15 +85,17 @@ func (q *Queue) follow(ctx context.Context, stream string, after uint64, out cha
 	for {
 		m, err := it.Next()
 		if err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			return fmt.Errorf("follow %s: %w", stream, err)
+			return after, err
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return after, err
 		}
 		select {
 		case out <- m:
+			after = meta.Sequence.Stream
 		case <-ctx.Done():
-			return ctx.Err()
+			return after, ctx.Err()
 		}
 	}
 }

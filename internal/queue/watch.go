@@ -19,21 +19,16 @@ const subjectActive = subjectLedger + "active."
 
 // register notes groups that are about to get work, once each. A start asks the register which groups to look at:
 // listing the subjects of a million waiting pointers would take many seconds.
-func (w *work) register(ctx context.Context, units map[groupLane]bool) error {
+func (q *Queue) register(ctx context.Context, units map[groupLane]bool) error {
 	for u := range units {
-		w.mu.Lock()
-		known := w.active[u.group]
-		w.mu.Unlock()
-		if known {
+		if _, known := q.active.Load(u.group); known {
 			continue
 		}
-		_, err := w.q.js.Publish(ctx, subjectActive+u.group, nil, jetstream.WithExpectLastSequencePerSubject(0))
+		_, err := q.js.Publish(ctx, subjectActive+u.group, nil, jetstream.WithExpectLastSequencePerSubject(0))
 		if err != nil && !lostRace(err) {
 			return fmt.Errorf("register a group: %w", err)
 		}
-		w.mu.Lock()
-		w.active[u.group] = true
-		w.mu.Unlock()
+		q.active.Store(u.group, true)
 	}
 	return nil
 }
@@ -70,8 +65,8 @@ func (w *work) sweep(ctx context.Context) error {
 	for _, name := range groups {
 		w.mu.Lock()
 		_, open := w.open[name]
-		w.active[name] = true
 		w.mu.Unlock()
+		w.q.active.Store(name, true)
 		if open || w.members.owner(groupUnit(name)) != w.members.self() {
 			continue
 		}

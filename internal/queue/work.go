@@ -34,8 +34,7 @@ type work struct {
 	mu      sync.Mutex
 	open    map[string]*group // by name
 	stopped bool
-	active  map[string]bool // groups that the registry knows to have had work
-	held    int             // bytes in hand, all groups
+	held    int // bytes in hand, all groups
 }
 
 // Start begins to route and to work. groups opens the working side of a quota group, front decides about events, ids
@@ -46,7 +45,7 @@ func (q *Queue) Start(ctx context.Context, groups Groups, front Front, ids IDs) 
 	if q.closing || q.work != nil {
 		return errors.New("the queue is closed or has been started")
 	}
-	w := &work{q: q, groups: groups, front: front, ids: ids, open: map[string]*group{}, active: map[string]bool{}}
+	w := &work{q: q, groups: groups, front: front, ids: ids, open: map[string]*group{}}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.closed, w.drop = context.WithCancel(context.Background())
 	if err := w.join(ctx); err != nil {

@@ -1,0 +1,123 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nuid"
+
+	"bridge/internal/events"
+)
+
+// undoFor is how long a discard can be taken back.
+const undoFor = 90 * 24 * time.Hour
+
+func isUnknown(err error) bool { return errors.Is(err, ErrUnknownEvent) }
+
+// Discard drops an event that is not done. What is lined up or in hand stops before its next step. done is
+// false when the event is done already, or nothing of it is left.
+func (q *Queue) Discard(ctx context.Context, account, key string, seq uint64, job string) (done bool, err error) {
+	s, _, err := q.slot(ctx, account, key)
+	if err != nil || s == nil && seq == 0 {
+		return false, err
+	}
+	over := false // done, or discarded before
+	err = q.changeMarks(ctx, key, func(m *events.Marks, at chapter) error {
+		if over = m.Discarded || at == finished && s == nil; !over {
+			m.Discarded = true
+		}
+		return nil
+	})
+	if err != nil || over {
+		return false, err
+	}
+	if s != nil { // kept for Restore
+		body, err := json.Marshal(s)
+		if err != nil {
+			return false, err
+		}
+		if _, err := q.memory.put(ctx, memoryMsg(undoKey(key), body, undoFor)); err != nil {
+			return false, fmt.Errorf("keep what is discarded: %w", err)
+		}
+		if err := q.clearSlot(ctx, account, key); err != nil {
+			return false, err
+		}
+	}
+	err = q.Record(ctx, events.Outcome{
+		Kind: events.OutcomeState, Account: account, Key: key, Seq: seq, State: events.StateDiscarded, Reason: events.Discarded, Job: job,
+	})
+	q.hurry(key)
+	return true, err
+}
+
+func undoKey(key string) string { return "undo." + key }
+
+// Restore puts a discarded event back to where it was: failed and in-doubt events into their slots, the others into
+// line. done is false when it is not discarded any more.
+func (q *Queue) Restore(ctx context.Context, account, key string, seq uint64, job string) (done bool, err error) {
+	discarded := false
+	err = q.changeMarks(ctx, key, func(m *events.Marks, _ chapter) error {
+		discarded, m.Discarded = m.Discarded, false
+		return nil
+	})
+	if err != nil || !discarded {
+		return false, err
+	}
+	body, _, err := q.memory.load(ctx, undoKey(key))
+	if err != nil {
+		return false, err
+	}
+	if body != nil {
+		var s Slot
+		if err := json.Unmarshal(body, &s); err != nil {
+			return false, fmt.Errorf("read what was discarded: %w", err)
+		}
+		s.At = q.opt.Now().UTC()
+		return true, q.fail(ctx, &s, job)
+	}
+	en, err := q.entry(ctx, seq)
+	if isUnknown(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, q.again(ctx, en, pointer{Key: key, Seq: seq, Size: en.size, Old: true}, "restore:"+nuid.Next())
+}
+
+// hurry makes a parked event due now, so that what changed about it takes effect.
+func (q *Queue) hurry(key string) {
+	q.mu.Lock()
+	w := q.work
+	q.mu.Unlock()
+	if w == nil {
+		return
+	}
+	w.mu.Lock()
+	groups := make([]*group, 0, len(w.open))
+	for _, g := range w.open {
+		groups = append(groups, g)
+	}
+	w.mu.Unlock()
+	for _, g := range groups {
+		g.hurry(key)
+	}
+}
+
+func (g *group) hurry(key string) {
+	g.mu.Lock()
+	var seq uint64
+	for _, t := range g.inHand {
+		if t.pointer.Key == key {
+			seq = t.pointer.Seq
+		}
+	}
+	h, ok := g.hands.(Hurrier)
+	g.mu.Unlock()
+	if ok && seq > 0 {
+		h.Hurry(seq)
+	}
+}
