@@ -45,7 +45,27 @@ func (c *checker) spot(path string) place {
 	return placeOf(node)
 }
 
-func (c *checker) wrong(path, text, hint string) { c.d.wrong(c.spot(path), text, hint) }
+// wrong reports a mistake, unless it only follows from what could not be decoded: the value itself, or a key or value
+// right below it.
+func (c *checker) wrong(path, text, hint string) {
+	node, _ := c.d.find(c.node, path)
+	if !c.d.brokenAt(node) {
+		c.d.wrong(c.spot(path), text, hint)
+	}
+}
+
+func (d *decoder) brokenAt(n ast.Node) bool {
+	if len(d.broken) == 0 {
+		return false
+	}
+	if d.broken[placeOf(n)] {
+		return true
+	}
+	entries, _ := pairs(d.follow(n))
+	return slices.ContainsFunc(entries, func(e *ast.MappingValueNode) bool {
+		return d.broken[placeOf(e.Key)] || d.broken[placeOf(e.Value)]
+	})
+}
 
 func (c *checker) warning(path, text, hint string) {
 	p := c.spot(path)
@@ -57,8 +77,8 @@ func (c *checker) rule(list string, m rules.Mistake) {
 	node, _ := c.d.find(c.node, list+m.Path)
 	node = c.d.follow(node)
 	text, scalar := scalarText(node)
-	if scalar && c.d.hidden[placeOf(node)] {
-		c.d.wrong(placeOf(node), "the text that this reference stands for is wrong (it is not shown)", "")
+	if _, hidden := c.d.hidden[placeOf(node)]; scalar && hidden {
+		c.d.wrong(placeOf(node), "the text that this reference stands for is no valid one (it is not shown)", "")
 		return
 	}
 	if !scalar || m.Offset == 0 {

@@ -28,13 +28,15 @@ type decoder struct {
 	expander expander
 	anchors  map[string]ast.Node
 	mistakes Mistakes
-	left     int            // nodes that may still be visited
-	hidden   map[place]bool // scalars whose value came from outside: it is not shown
+	left     int              // nodes that may still be visited
+	hidden   map[place]string // values that references stand for: they are not shown
+	broken   map[place]bool   // where decoding found mistakes: what follows from one is no second one
 }
 
 // parse reads YAML; the node is nil for an empty document.
 func (d *decoder) parse(content []byte) ast.Node {
-	d.left, d.anchors, d.hidden = maxNodes+len(content), map[string]ast.Node{}, map[place]bool{}
+	d.left, d.anchors = maxNodes+len(content), map[string]ast.Node{}
+	d.hidden, d.broken = map[place]string{}, map[place]bool{}
 	file, err := parser.ParseBytes(disguised(content), 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		d.syntax(err)
@@ -81,7 +83,28 @@ func (d *decoder) syntax(err error) {
 }
 
 func (d *decoder) wrong(p place, text, hint string) {
+	if d.tells(p, text) {
+		text, hint = "what the reference stands for does not fit here (it is not shown)", ""
+	}
 	d.mistakes = append(d.mistakes, Mistake{File: d.file, Line: p.line, Column: p.column, Text: text, Hint: hint})
+}
+
+// tells finds messages that show a value from outside: that of the place itself, or a long one from elsewhere in the
+// file, whole or cut.
+func (d *decoder) tells(p place, text string) bool {
+	const most = 12 // so many characters in a row are no coincidence
+	for at, value := range d.hidden {
+		if at != p && len(value) < most {
+			continue
+		}
+		size := min(len(value), most)
+		for i := 0; size > 0 && i+size <= len(value); i++ {
+			if strings.Contains(text, value[i:i+size]) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // follow resolves aliases and takes anchors and tags off.
@@ -302,11 +325,7 @@ func (d *decoder) any(n ast.Node, v reflect.Value) {
 func (d *decoder) scalar(n ast.Node, v reflect.Value) {
 	raw, ok := scalarText(n)
 	if !ok {
-		hint := ""
-		if _, flow := n.(*ast.MappingNode); flow && strings.HasPrefix(n.String(), "{") {
-			hint = "texts that begin with {{ need quotes"
-		}
-		d.wrong(placeOf(n), "a single value is expected here, not "+what(n), hint)
+		d.wrong(placeOf(n), "a single value is expected here, not "+what(n), "")
 		return
 	}
 	text, expanded, wrong, hint := d.expander.expand(raw)
@@ -315,13 +334,13 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value) {
 		return
 	}
 	if expanded {
-		d.hidden[placeOf(n)] = true
+		d.hidden[placeOf(n)] = text
 	}
 	_, private := v.Interface().(secret.Text)
 	if err := set(v, text); err != nil {
 		words := err.Error()
 		if expanded || private {
-			words = "the value does not fit here (it is not shown)"
+			words = "what stands here does not fit (it is not shown)"
 		}
 		d.wrong(placeOf(n), words, "")
 	}

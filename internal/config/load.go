@@ -237,6 +237,9 @@ func (f *file) isAccount() bool {
 }
 
 func (f *file) check() {
+	for _, m := range f.d.mistakes {
+		f.d.broken[place{m.Line, m.Column}] = true
+	}
 	for _, name := range slices.Sorted(maps.Keys(f.doc.Accounts)) {
 		a := f.doc.Accounts[name]
 		if a == nil {

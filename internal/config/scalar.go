@@ -147,7 +147,7 @@ func closest(word string, known []string) string {
 	if i := slices.IndexFunc(known, func(k string) bool { return near(word, k) }); i >= 0 {
 		return "; did you mean " + known[i] + "?"
 	}
-	if len(known) <= 12 {
+	if len(known) <= 8 {
 		return "; known are " + strings.Join(known, ", ")
 	}
 	return ""

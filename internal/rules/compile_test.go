@@ -31,9 +31,9 @@ func TestEveryMistakeIsFound(t *testing.T) {
 		{Rule{Name: "r", On: []string{"order.paid"}}, "[0]@0: the rule has no steps"},
 		{Rule{Name: "r", On: []string{"order.paid"}, Do: []Step{tag}, Priority: "high"}, `[0].priority@0: priority "high" is none of`},
 		{Rule{Name: "r", On: []string{"order.paid"}, Do: []Step{tag}, OnDoubt: "retry"}, `[0].on_doubt@0: "retry" is none of`},
-		{when("event.order.totl >= 10.0"), "[0].when@11: there is no field totl; did you mean total?"},
+		{when("event.order.totl >= 10.0"), "[0].when@12: there is no field totl; did you mean total?"},
 		{when("event.order.total"), "[0].when@0: the condition gives a double"},
-		{when("evnt.type == 'x'"), "[0].when@0: there is no evnt; did you mean event?"},
+		{when("evnt.type == 'x'"), "[0].when@0: there is no variable or function evnt; did you mean event?"},
 		{when("{{event.order.total > 1}}"), "[0].when@"},
 		{when("item.sku == 'X'"), "[0].when@0: item is there only in the texts"},
 		{when("now > timestamp('soon')"), "[0].when@"},
@@ -41,7 +41,7 @@ func TestEveryMistakeIsFound(t *testing.T) {
 		{do(Step{}), "[0].do[0]@0: the step does nothing"},
 		{do(Step{Tag: []string{"A"}, Untag: []string{"B"}}), "[0].do[0]@0: one step does one thing; here are tag and untag"},
 		{do(Step{Tag: []string{}}), "[0].do[0].tag@0: the list is empty"},
-		{do(Step{Tag: []string{"A", "ünd {{event.order.nr}}"}}), "[0].do[0].tag[1]@18: there is no field nr"},
+		{do(Step{Tag: []string{"A", "ünd {{event.order.nr}}"}}), "[0].do[0].tag[1]@19: there is no field nr"},
 		{do(Step{Tag: []string{"{{event.id"}}), "[0].do[0].tag[0]@0: {{ without }}"},
 		{do(Step{Tag: []string{"{{}}"}}), "[0].do[0].tag[0]@2: the expression is empty"},
 		{do(Step{Tag: []string{"{{event.order}}"}}), "[0].do[0].tag[0]@2: this order cannot be printed"},
@@ -58,7 +58,7 @@ func TestEveryMistakeIsFound(t *testing.T) {
 		{do(Step{Order: &Order{Title: "{{item.sku}}"}}), "[0].do[0].order.title@0: an order is recorded once"},
 		{do(Step{Contact: &Contact{OptIn: "{{item.sku}}"}}), "[0].do[0].contact@0: a contact is written once"},
 		{do(Step{Contact: &Contact{UTM: map[string]string{"medum": "x"}}}), `[0].do[0].contact.utm.medum@0: "medum" is none of`},
-		{do(Step{Contact: &Contact{Fields: map[string]string{"Last order": "{{x}}"}}}), `[0].do[0].contact.fields["Last order"]@2: there is no x`},
+		{do(Step{Contact: &Contact{Fields: map[string]string{"Last order": "{{x}}"}}}), `[0].do[0].contact.fields["Last order"]@2: there is no variable or function x`},
 		{do(Step{Contact: &Contact{Owner: &Owner{RoundRobin: []string{}}}}), "[0].do[0].contact.owner@0: round_robin names nobody"},
 		{do(Step{Contact: &Contact{Owner: &Owner{User: "1", RoundRobin: []string{"2"}}}}), "[0].do[0].contact.owner@0: an owner is one user"},
 		{Rule{Name: "r", On: []string{"order.paid"}, Created: []Step{{Contact: &Contact{}}}}, "[0].created[0].contact@0: a contact step stands under do"},
@@ -89,7 +89,7 @@ func TestAllMistakesAtOnce(t *testing.T) {
 	for _, m := range mistakes {
 		got = append(got, fmt.Sprintf("%s@%d", m.Path, m.Offset))
 	}
-	want := []string{"[0].when@11", "[0].when@31", "[0].do[0].tag[0]@2", "[0].do[0].tag[0]@8", "[0].do[1]@0", "[2].name@0"}
+	want := []string{"[0].when@12", "[0].when@32", "[0].do[0].tag[0]@2", "[0].do[0].tag[0]@8", "[0].do[1]@0", "[2].name@0"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

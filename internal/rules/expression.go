@@ -40,7 +40,11 @@ func compileExpression(env *cel.Env, source string, at int, printed bool) (*expr
 	if issues.Err() != nil {
 		var mistakes []Mistake
 		for _, e := range issues.Errors() {
-			mistakes = append(mistakes, Mistake{Offset: at + offsetIn(source, e.Location), Text: compileText(e.Message)})
+			offset := offsetIn(source, e.Location)
+			if undefinedField.MatchString(e.Message) { // CEL points at the dot before the name
+				offset += len(source[offset:]) - len(strings.TrimLeft(source[offset:], ".?"))
+			}
+			mistakes = append(mistakes, Mistake{Offset: at + offset, Text: compileText(e.Message)})
 		}
 		return nil, mistakes
 	}

@@ -18,7 +18,7 @@ func compileText(message string) string {
 		return "there is no field " + m[1] + suggestion(m[1], fieldNames())
 	}
 	if m := undeclared.FindStringSubmatch(message); m != nil {
-		return "there is no " + m[1] + suggestion(m[1], []string{"event", "source", "now", "item", "with"})
+		return "there is no variable or function " + m[1] + suggestion(m[1], []string{"event", "source", "now", "item", "with"})
 	}
 	return typeNames.Replace(message)
 }
