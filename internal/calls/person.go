@@ -71,20 +71,24 @@ func (t *task) memoryKey() string {
 }
 
 // remembered loads the memory of the contact; what cannot be had is forgotten.
-func (t *task) remembered(ctx context.Context) person {
-	var m person
+func (t *task) remembered(ctx context.Context) person { return t.recall(ctx)[t.Account] }
+
+// recall loads what is known of the contact in each account: those of one group may be different Keaps.
+func (t *task) recall(ctx context.Context) map[string]person {
 	key := t.memoryKey()
 	if key == "" || t.c.Memory == nil {
-		return m
+		return nil
 	}
-	stored, known, err := t.c.Memory.Contact(ctx, t.c.Group, t.Account+"/"+key)
-	switch {
-	case err != nil:
+	stored, known, err := t.c.Memory.Contact(ctx, t.c.Group, key)
+	if err != nil {
 		t.log.Warn("a contact's memory cannot be read; it costs a call", "account", t.Account, "err", err)
-	case known && json.Unmarshal(stored, &m) != nil:
-		return person{}
+		return nil
 	}
-	return m
+	var all map[string]person
+	if known && json.Unmarshal(stored, &all) != nil {
+		return nil // of another version
+	}
+	return all
 }
 
 // remember stores the memory of the contact.
@@ -93,9 +97,15 @@ func (t *task) remember(ctx context.Context, m person) {
 	if key == "" || t.c.Memory == nil {
 		return
 	}
-	stored, err := json.Marshal(&m)
+	ctx = context.WithoutCancel(ctx)
+	all := t.recall(ctx)
+	if all == nil {
+		all = map[string]person{}
+	}
+	all[t.Account] = m
+	stored, err := json.Marshal(all)
 	if err == nil {
-		err = t.c.Memory.SaveContact(context.WithoutCancel(ctx), t.c.Group, t.Account+"/"+key, stored, rememberFor)
+		err = t.c.Memory.SaveContact(ctx, t.c.Group, key, stored, rememberFor)
 	}
 	if err != nil {
 		t.log.Warn("a contact's memory cannot be stored; it may cost a call", "account", t.Account, "err", err)
