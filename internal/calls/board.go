@@ -90,6 +90,7 @@ type board struct {
 	rows    map[rowKey]*row
 	full    map[*column]bool
 	edges   map[graphKey]int // tag pairs that wait
+	people  map[string]int   // what waits for each contact, by hashed order key
 	caps    func(columnKey) int
 }
 
@@ -120,10 +121,20 @@ type solo struct {
 }
 
 func newBoard(caps func(columnKey) int) *board {
-	return &board{columns: map[columnKey]*column{}, rows: map[rowKey]*row{}, full: map[*column]bool{}, edges: map[graphKey]int{}, caps: caps}
+	return &board{columns: map[columnKey]*column{}, rows: map[rowKey]*row{}, full: map[*column]bool{}, edges: map[graphKey]int{}, people: map[string]int{}, caps: caps}
 }
 
-func (b *board) addSolo(s *solo) { s.at = b.solos[s.prio][s.rank].PushBack(s) }
+func (b *board) addSolo(s *solo) {
+	s.at = b.solos[s.prio][s.rank].PushBack(s)
+	b.people[s.contact]++
+}
+
+// left notes that something no longer waits for a contact.
+func (b *board) left(contact string) {
+	if b.people[contact]--; b.people[contact] <= 0 {
+		delete(b.people, contact)
+	}
+}
 
 // dropSolo takes a solo off the board; false when it is not there any more.
 func (b *board) dropSolo(s *solo) bool {
@@ -132,6 +143,7 @@ func (b *board) dropSolo(s *solo) bool {
 	}
 	b.solos[s.prio][s.rank].Remove(s.at)
 	s.at = nil
+	b.left(s.contact)
 	return true
 }
 
@@ -140,6 +152,7 @@ func (b *board) addSeat(s *seat, key columnKey, contact string, prio events.Prio
 	p := b.pairOf(key, contact, prio, since)
 	p.seats = append(p.seats, s)
 	s.pair = p
+	b.people[s.contact]++
 	if prio < p.prio {
 		b.raise(p, prio)
 	}
@@ -216,6 +229,7 @@ func (b *board) drop(p *pair) {
 	}
 	for _, s := range p.seats {
 		s.pair = nil
+		b.left(s.contact)
 	}
 }
 
@@ -226,6 +240,7 @@ func (b *board) dropSeat(s *seat) bool {
 		return false
 	}
 	s.pair = nil
+	b.left(s.contact)
 	for i, other := range p.seats {
 		if other == s {
 			p.seats = append(p.seats[:i], p.seats[i+1:]...)
@@ -240,6 +255,9 @@ func (b *board) dropSeat(s *seat) bool {
 
 // hurry raises everything that waits for a contact.
 func (b *board) hurry(contact string) {
+	if b.people[contact] == 0 {
+		return
+	}
 	for prio := events.Normal; prio <= events.Bulk; prio++ {
 		for r := range b.solos[prio] {
 			for e, next := b.solos[prio][r].Front(), (*list.Element)(nil); e != nil; e = next {

@@ -80,11 +80,6 @@ const (
 
 	// parkAfter is how long a closed window is waited out; for longer ones events are given back to be parked.
 	parkAfter = 2 * time.Minute
-	// holdMost is how many steps of a lower priority wait here for the plan of the day, so that they can share calls;
-	// those beyond are given back for holdFor, so that they do not crowd urgent work out.
-	holdMost = 1000
-	holdFor  = 5 * time.Minute
-
 	// mostFlying bounds the calls that are on their way at one time.
 	mostFlying = 64
 )

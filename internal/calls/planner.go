@@ -153,7 +153,7 @@ func (p *Planner) giveOut(now time.Time) time.Time {
 				p.reserveLocked()
 				break
 			}
-			p.waitLocked(prio, a, now)
+			p.waitLocked(a, now)
 			sooner(a.At)
 		}
 		if !given {
@@ -202,29 +202,14 @@ func (p *Planner) land() {
 	p.nudge()
 }
 
-// waitLocked decides what becomes of work that the ledger has no permit for: short closures are waited out, for
-// long ones the events are given back.
-func (p *Planner) waitLocked(prio events.Priority, a quota.Answer, now time.Time) {
-	switch {
-	case a.Window == quota.Plan:
-		p.trimLocked(prio, now)
-	case a.At.Sub(now) > parkAfter:
-		closed := &Closed{Until: a.At, Reason: reasonOf(a.Window), Detail: closedDetail(a)}
-		p.refuseLocked(func(events.Priority, string) error { return closed })
+// waitLocked decides what becomes of work that the ledger has no permit for: short closures are waited out, and so is
+// the plan of the day; for long closures the events are given back.
+func (p *Planner) waitLocked(a quota.Answer, now time.Time) {
+	if a.Window == quota.Plan || a.At.Sub(now) <= parkAfter {
+		return
 	}
-}
-
-// trimLocked gives the newest steps of a priority back when more wait for the plan of the day than help it.
-func (p *Planner) trimLocked(prio events.Priority, now time.Time) {
-	b := p.board
-	closed := &Closed{Until: now.Add(holdFor), Reason: events.QuotaDay, Detail: "the day's remaining calls are kept for more urgent work"}
-	for r := range b.solos[prio] {
-		for list := &b.solos[prio][r]; list.Len() > holdMost; {
-			s := list.Back().Value.(*solo)
-			b.dropSolo(s)
-			s.answered <- closed
-		}
-	}
+	closed := &Closed{Until: a.At, Reason: reasonOf(a.Window), Detail: closedDetail(a)}
+	p.refuseLocked(func(events.Priority, string) error { return closed })
 }
 
 // refuseLocked answers everything that waits and that why has an error for.
