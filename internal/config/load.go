@@ -211,8 +211,10 @@ func (f *file) decode(content []byte) {
 		f.bases[name] = f.body
 	} else {
 		f.d.decode(f.body, reflect.ValueOf(&f.doc).Elem())
-		for name := range f.doc.Accounts {
-			f.bases[name], _ = f.d.find(f.body, pathTo("accounts", name))
+		list, _ := f.d.find(f.body, "accounts")
+		entries, _ := pairs(f.d.follow(list))
+		for _, e := range entries {
+			f.bases[keyText(e.Key)] = e.Value
 		}
 	}
 	f.check()

@@ -70,14 +70,15 @@ func (l *Library) compileSet(list []Rule) (*ruleSet, []Mistake) {
 
 // Compile checks the rules of one account and makes a Set of them. All mistakes are returned; with any, the Set is nil.
 func (l *Library) Compile(list []Rule) (*Set, []Mistake) {
-	set := &Set{byName: map[string]int{}}
+	set := &Set{}
+	taken := map[string]bool{}
 	var mistakes []Mistake
 	for i := range list {
 		at := fmt.Sprintf("[%d]", i)
 		rules, with, wrong := l.entry(&list[i])
 		mistakes = append(mistakes, under(at, wrong)...)
 		for _, r := range rules {
-			if _, double := set.byName[r.name]; double {
+			if taken[r.name] {
 				path := at + ".name"
 				if list[i].Use != "" {
 					path = at + ".use"
@@ -85,7 +86,7 @@ func (l *Library) Compile(list []Rule) (*Set, []Mistake) {
 				mistakes = append(mistakes, Mistake{Path: path, Text: fmt.Sprintf("there is already a rule %q", r.name)})
 				continue
 			}
-			set.byName[r.name] = len(set.rules)
+			taken[r.name] = true
 			set.rules = append(set.rules, bound{r, with})
 		}
 	}

@@ -14,8 +14,7 @@ import (
 
 // Set is the compiled rules of one account. It is never changed and safe for concurrent use.
 type Set struct {
-	rules  []bound
-	byName map[string]int
+	rules []bound
 }
 
 // bound is a rule with the parameters that its account gave.
@@ -50,8 +49,8 @@ func (s *Set) scope(e *events.Event, now time.Time) *scope {
 
 func (s *Set) match(e *events.Event, vars *scope) ([]bound, error) {
 	if e.Rule != "" {
-		i, ok := s.byName[e.Rule]
-		if !ok {
+		i := s.find(e.Rule)
+		if i < 0 {
 			return nil, &Error{Reason: events.NotConfigured, Rule: e.Rule, Text: "there is no such rule in this account"}
 		}
 		return s.rules[i : i+1], nil
@@ -112,9 +111,13 @@ func priority(e *events.Event, matched []bound) events.Priority {
 
 // Only is the set with nothing but the named rule, nil when there is none: to look at one rule alone.
 func (s *Set) Only(name string) *Set {
-	i, ok := s.byName[name]
-	if !ok {
+	i := s.find(name)
+	if i < 0 {
 		return nil
 	}
-	return &Set{rules: s.rules[i : i+1], byName: map[string]int{name: 0}}
+	return &Set{rules: s.rules[i : i+1]}
+}
+
+func (s *Set) find(name string) int {
+	return slices.IndexFunc(s.rules, func(r bound) bool { return r.name == name })
 }
