@@ -20,6 +20,8 @@ const (
 	processMax = 256 << 20 // bytes of events in hand, all groups together
 	bodyFactor = 3         // an event in memory against its JSON
 
+	retryOwned = 100 * time.Millisecond // a group that its former owner is about to give back
+
 	laneIdle  = 30 * time.Second // a lane without work for so long loses its consumer
 	groupIdle = 5 * time.Minute  // a group without work for so long is given back
 )
@@ -83,7 +85,11 @@ func (g *group) run() {
 		if err != nil && g.w.ctx.Err() == nil && !errors.Is(err, errOwned) {
 			g.q.log.Error("a quota group stopped; taking it anew", "group", g.name, "err", err)
 		}
-		g.w.pause(retryRound)
+		if errors.Is(err, errOwned) {
+			g.w.pause(retryOwned)
+		} else {
+			g.w.pause(retryRound)
+		}
 	}
 }
 
@@ -96,7 +102,9 @@ func (g *group) term() error {
 		}
 		return nil
 	}
+	g.w.opening <- struct{}{}
 	l, err := g.q.acquire(ctx, m, groupUnit(g.name))
+	<-g.w.opening
 	if err != nil {
 		return err
 	}

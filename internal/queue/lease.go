@@ -43,6 +43,10 @@ var errOwned = errors.New("another process owns the unit")
 
 // acquire takes a unit that nobody owns, or whose owner is gone.
 func (q *Queue) acquire(ctx context.Context, m membership, unit string) (*lease, error) {
+	self := m.self()
+	if self == "" || !m.valid() {
+		return nil, errOwned
+	}
 	l := &lease{q: q, members: m, unit: unit}
 	msg, err := q.streams[streamLedger].GetLastMsgForSubject(ctx, subjectLedger+unit)
 	switch {
@@ -55,8 +59,14 @@ func (q *Queue) acquire(ctx context.Context, m membership, unit string) (*lease,
 		}
 		l.seq = msg.Sequence
 	}
-	if owner := l.held.Owner; owner != "" && owner != m.self() && m.alive(owner) {
-		return nil, errOwned
+	if owner := l.held.Owner; owner != "" && owner != self {
+		alive, err := m.alive(ctx, owner)
+		if err != nil {
+			return nil, err
+		}
+		if alive {
+			return nil, errOwned
+		}
 	}
 	next := l.held
 	if l.since = next.Since; next.Owner != "" { // not given back: its owner crashed, and may have begun anything
@@ -64,7 +74,7 @@ func (q *Queue) acquire(ctx context.Context, m membership, unit string) (*lease,
 			return nil, err
 		}
 	}
-	next.Owner, next.Epoch = m.self(), next.Epoch+1
+	next.Owner, next.Epoch = self, next.Epoch+1
 	if err := l.store(ctx, next); err != nil {
 		return nil, err
 	}
@@ -92,9 +102,9 @@ func (l *lease) store(ctx context.Context, next ownership) error {
 // Valid tells whether no other process can own the unit now.
 func (l *lease) Valid() bool {
 	l.mu.Lock()
-	lost := l.lost
+	lost, owner := l.lost, l.held.Owner
 	l.mu.Unlock()
-	return !lost && l.members.valid()
+	return !lost && l.members.valid() && l.members.self() == owner
 }
 
 // Epoch grows with each change of owner.
@@ -113,11 +123,11 @@ func (l *lease) Ledger(context.Context) ([]byte, error) {
 
 // SaveLedger stores the state; ErrLostOwnership when another process has the unit.
 func (l *lease) SaveLedger(ctx context.Context, state []byte) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.lost || !l.members.valid() {
+	if !l.Valid() {
 		return fmt.Errorf("%w: %s", ErrLostOwnership, l.unit)
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	next := l.held
 	next.State = state
 	return l.store(ctx, next)

@@ -49,11 +49,16 @@ func (r *router) owned() bool {
 // run routes for as long as this process owns the front, and waits for its turn otherwise.
 func (r *router) run() {
 	for r.w.ctx.Err() == nil {
+		changed := r.w.members.changed()
 		err := r.term()
 		if err != nil && r.w.ctx.Err() == nil && !errors.Is(err, errOwned) && !errors.Is(err, ErrLostOwnership) {
 			r.q.log.Error("routing stopped; trying again", "err", err)
 		}
-		r.w.pause(retryRound)
+		select {
+		case <-changed:
+		case <-time.After(retryRound):
+		case <-r.w.ctx.Done():
+		}
 	}
 }
 
@@ -89,8 +94,25 @@ func (r *router) term() error {
 			cancel()
 		})
 	}
+	inputs.Go(func() {
+		defer cancel()
+		r.guard(ctx, l)
+	})
 	inputs.Wait()
 	return <-failed
+}
+
+// guard returns when another process is to route.
+func (r *router) guard(ctx context.Context, l *lease) {
+	m := r.w.members
+	for l.Valid() && m.owner(frontUnit) == m.self() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.changed():
+		case <-time.After(retryRound):
+		}
+	}
 }
 
 // begin waits until the index of ids knows all that the log holds: from here on it and written know every key.

@@ -62,24 +62,37 @@ func (w *work) sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range groups {
-		w.mu.Lock()
-		_, open := w.open[name]
-		w.mu.Unlock()
-		w.q.active.Store(name, true)
-		if open || w.members.owner(groupUnit(name)) != w.members.self() {
-			continue
+	for _, lanes := range [][]events.Priority{{events.Urgent}, events.Priorities[:]} { // what is urgent goes first
+		for _, name := range groups {
+			if err := w.look(ctx, name, lanes); err != nil {
+				return err
+			}
 		}
-		_, err := w.q.streams[streamWork].GetMsg(ctx, 1, jetstream.WithGetMsgSubject(subjectWork+name+".*.*"))
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		w.wake(name, events.Priorities[:]...)
 	}
 	return nil
+}
+
+// look wakes a group when there is work in the lanes given.
+func (w *work) look(ctx context.Context, name string, lanes []events.Priority) error {
+	w.mu.Lock()
+	_, open := w.open[name]
+	w.mu.Unlock()
+	w.q.active.Store(name, true)
+	if open || w.members.owner(groupUnit(name)) != w.members.self() {
+		return nil
+	}
+	filter := subjectWork + name + ".*.*"
+	if len(lanes) == 1 {
+		filter = subjectWork + name + "." + lanes[0].String() + ".*"
+	}
+	_, err := w.q.streams[streamWork].GetMsg(ctx, 1, jetstream.WithGetMsgSubject(filter))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil
+	}
+	if err == nil {
+		w.wake(name, lanes...)
+	}
+	return err
 }
 
 func (w *work) registered(ctx context.Context) ([]string, error) {

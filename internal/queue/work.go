@@ -22,6 +22,7 @@ type work struct {
 	front   Front
 	ids     IDs
 	members membership
+	opening chan struct{} // bounds how many groups are taken at once
 	router  *router
 	wakes   *nats.Subscription
 
@@ -45,15 +46,15 @@ func (q *Queue) Start(ctx context.Context, groups Groups, front Front, ids IDs) 
 	if q.closing || q.work != nil {
 		return errors.New("the queue is closed or has been started")
 	}
-	w := &work{q: q, groups: groups, front: front, ids: ids, open: map[string]*group{}}
+	w := &work{q: q, groups: groups, front: front, ids: ids, open: map[string]*group{}, opening: make(chan struct{}, 16)}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.closed, w.drop = context.WithCancel(context.Background())
+	w.router = newRouter(w)
 	if err := w.join(ctx); err != nil {
 		w.cancel()
 		w.drop()
 		return err
 	}
-	w.router = newRouter(w)
 	q.work = w
 	w.all.Go(w.router.run)
 	w.all.Go(w.watch)
@@ -61,15 +62,17 @@ func (q *Queue) Start(ctx context.Context, groups Groups, front Front, ids IDs) 
 }
 
 // join makes this process one of those that share the work.
-func (w *work) join(ctx context.Context) error {
+func (w *work) join(ctx context.Context) (err error) {
 	q := w.q
 	w.members = alone(q.process)
 	if q.server != nil {
 		return nil
 	}
-	var err error
-	if w.wakes, err = q.nc.Subscribe(subjectWake, w.woken); err != nil {
+	if w.members, err = join(ctx, q); err != nil {
 		return err
+	}
+	if w.wakes, err = q.nc.Subscribe(subjectWake, w.woken); err != nil {
+		return errors.Join(err, w.members.leave(ctx))
 	}
 	return nil
 }
