@@ -61,8 +61,9 @@ type fact struct {
 	at      time.Time // its own time; zero when it has none
 	updated time.Time // version of the state that its data shows
 	subject string
-	enrich  string
-	raw     any // what to keep of the body; nil: what the reading says
+	enrich  string // what it lacks; asked for where the source has `enrich:`
+	must    bool   // enrich in any case: it proves the fact, or the missing half comes by itself
+	raw     any    // what to keep of the body; nil: what the reading says
 	data    events.Data
 }
 
@@ -107,6 +108,7 @@ type source struct {
 	remember      time.Duration
 	sender        sender
 	strip         []string // fields of the body that are secrets
+	asks          bool     // can ask for what deliveries lack
 }
 
 // Methods tells which HTTP methods the sender uses.
@@ -207,8 +209,10 @@ func (s *source) events(d *delivery, got *reading, remember time.Duration) (out 
 		}
 		e := events.Event{
 			Account: s.account, Source: s.name, Kind: s.kind.Name, Type: f.typ, Subject: f.subject,
-			Time: f.at, Received: d.Received, Updated: f.updated, Enrich: f.enrich, Data: f.data,
-			TraceParent: cleanHeader(d.Header.Get("Traceparent"), 128),
+			Time: f.at, Received: d.Received, Updated: f.updated, Data: f.data,
+		}
+		if s.asks || f.must {
+			e.Enrich = f.enrich
 		}
 		if e.Type == "" {
 			e.Type = s.kind.Name + "." + cleanTopic(got.topic)

@@ -40,7 +40,37 @@ var (
 
 // kinds is the registry: one line a sender.
 var kinds = []*Kind{
-	wooKind, cartflowsKind, shopifyKind, standardKind, svixKind, cloudeventsKind, natsKind, genericKind,
+	wooKind,
+	cartflowsKind,
+	shopifyKind,
+	paypalKind,
+	paypalIPNKind,
+	stripeKind,
+	hotmartKind,
+	adobeEventsKind,
+	adobeCommerceKind,
+	mageplazaKind,
+	cieloKind,
+	ewayKind,
+	thrivecartKind,
+	samcartKind,
+	clickfunnelsKind,
+	kajabiKind,
+	bigcommerceKind,
+	paddleKind,
+	memberpressKind,
+	membermouseKind,
+	wpWebhooksKind,
+	gravityformsKind,
+	pmproKind,
+	learndashKind,
+	plusthisKind,
+	standardKind,
+	svixKind,
+	cloudeventsKind,
+	natsKind,
+	genericKind,
+	keapKind,
 }
 
 // Kinds lists every kind, in the order of the registry.
@@ -65,7 +95,6 @@ func KindOf(name string) (Kind, bool) {
 // families are names of systems that have several ways of sending.
 var families = map[string]string{
 	"magento": "adobe-events, adobe-commerce or mageplaza",
-	"keap":    "keap",
 }
 
 // setup is what a kind's open works with; it collects every mistake.
@@ -183,8 +212,10 @@ func build(name, account string, cfg Config, deps Deps) (*source, []Mistake) {
 	s := &setup{name: name, account: account, cfg: &cfg, deps: &deps, kind: kinds[i]}
 	s.common()
 	sender := s.kind.open(s)
+	_, asks := sender.(enricher)
 	return &source{
 		name: name, account: account, cfg: cfg, kind: s.kind, now: deps.Now, remember: deps.Remember, sender: sender, strip: s.strip,
+		asks: asks && cfg.Enrich != nil,
 	}, s.mistakes
 }
 

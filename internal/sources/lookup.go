@@ -188,3 +188,25 @@ func (l *lookup) after(seconds string) time.Time {
 	}
 	return l.now().Add(time.Duration(n) * time.Second)
 }
+
+// postback sends a form and returns the short text of the answer.
+func postback(ctx context.Context, client *http.Client, address, form string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("User-Agent", "bridge-ipn")
+	resp, err := client.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s answered %s", req.URL.Host, resp.Status)
+	}
+	b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+	return string(b), err
+}

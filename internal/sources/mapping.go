@@ -179,7 +179,7 @@ func varsOf(d *delivery, body tree) map[string]any {
 	if q, err := decodeForm(d.RawQuery, ""); err == nil {
 		query = q.(map[string]any)
 	}
-	return map[string]any{"body": body.v, "header": header, "query": query, "received": d.Received}
+	return map[string]any{"body": body.v, "header": header, "query": query, "received": d.Received.UTC().Format(time.RFC3339Nano)}
 }
 
 // canonicalFrom reads a tree of texts in our shape, more leniently than JSON does: dates and amounts in any usual form.
@@ -219,3 +219,5 @@ func canonicalFrom(t tree) events.Data {
 	}
 	return data
 }
+
+func sortedKeys(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }

@@ -132,7 +132,7 @@ type Certificates interface {
 }
 
 // Templates compiles the texts of `event:`. The variables are body (maps, lists, strings, json.Number, bool, nil),
-// header and query (maps of strings, header names in lower case), received (time.Time) and, in items, item.
+// header and query (maps of strings, header names in lower case), received (RFC 3339) and, in items, item.
 type Templates interface {
 	Compile(text string) (func(vars map[string]any) (string, error), error)
 }
@@ -155,4 +155,5 @@ type Deps struct {
 	Template     Templates
 	HTTP         *http.Client // for look-ups, post-backs and sweeps; it must refuse private addresses and redirects to them
 	Keap         KeapHooks
+	Rehearsal    *Rehearsal // accepted besides PayPal's and Adobe's own keys; nil in production
 }

@@ -252,3 +252,19 @@ func (t tree) one() []string {
 	}
 	return nil
 }
+
+// has tells whether an object has the key, whatever its value.
+func (t tree) has(key string) bool {
+	m, _ := t.v.(map[string]any)
+	_, ok := m[key]
+	return ok
+}
+
+// int is a whole number, 0 when it is none.
+func (t tree) int() int64 {
+	n, err := strconv.ParseInt(t.text(), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
