@@ -75,11 +75,19 @@ type column struct {
 	key   columnKey
 	pairs list.List // of *pair, oldest first
 	of    [len(events.Priorities)]int
+	vertex
 }
 
 type row struct {
 	key   rowKey
 	pairs list.List
+	vertex
+}
+
+// vertex is a row's or column's place in the graph that was drawn last.
+type vertex struct {
+	drawn  uint64
+	number int
 }
 
 // board holds what waits: permits for calls that go alone, and pairs. It is arithmetic; the planner's lock guards it.
@@ -91,6 +99,7 @@ type board struct {
 	full    map[*column]bool
 	edges   map[graphKey]int // tag pairs that wait
 	people  map[string]int   // what waits for each contact, by hashed order key
+	drawing uint64           // the latest graph
 	caps    func(columnKey) int
 }
 

@@ -1,15 +1,15 @@
 package calls
 
 import (
-	"container/list"
 	"time"
 
 	"bridge/internal/events"
 )
 
 const (
-	// exactBelow is how many waiting pairs a graph may have for the exact cover; above it the greedy choice is made.
-	exactBelow = 400
+	// exactBelow is how many waiting pairs a graph may have for the exact cover, which takes well under a millisecond
+	// up to there; above it the greedy choice is made.
+	exactBelow = 10_000
 	// starved is how long pairs that need not wait for company are put behind contacts before they go first.
 	starved = 30 * time.Second
 )
@@ -172,39 +172,34 @@ func (b *board) coverSide(p *pair, urgentOnly bool) (byRow, both bool) {
 	if b.edges[g] >= exactBelow {
 		return false, true
 	}
+	b.drawing++
 	var (
 		edges   [][]int
-		rows    = map[*row]int{}
-		columns = map[*column]int{}
+		columns int
 	)
-	add := func(list *list.List) {
-		for e := list.Front(); e != nil; e = e.Next() {
+	for prio := range b.queues {
+		if urgentOnly && events.Priority(prio) != events.Urgent {
+			continue
+		}
+		for e := b.queues[prio].Front(); e != nil; e = e.Next() {
 			q := e.Value.(*pair)
 			if q.row == nil || q.column.key.account != g.account || q.column.key.action != g.action {
 				continue
 			}
-			r, ok := rows[q.row]
-			if !ok {
-				r = len(edges)
-				rows[q.row] = r
+			if q.row.drawn != b.drawing {
+				q.row.drawn, q.row.number = b.drawing, len(edges)
 				edges = append(edges, nil)
 			}
-			c, ok := columns[q.column]
-			if !ok {
-				c = len(columns)
-				columns[q.column] = c
+			if q.column.drawn != b.drawing {
+				q.column.drawn, q.column.number = b.drawing, columns
+				columns++
 			}
-			edges[r] = append(edges[r], c)
+			edges[q.row.number] = append(edges[q.row.number], q.column.number)
 		}
 	}
-	for prio := range b.queues {
-		if !urgentOnly || events.Priority(prio) == events.Urgent {
-			add(&b.queues[prio])
-		}
-	}
-	inRows, inCols := cover(edges, len(columns))
-	byRow = inRows[rows[p.row]]
-	return byRow, byRow && inCols[columns[p.column]]
+	inRows, inCols := cover(edges, columns)
+	byRow = inRows[p.row.number]
+	return byRow, byRow && inCols[p.column.number]
 }
 
 func (b *board) takeRow(r *row, prio events.Priority) *batch {
