@@ -1,6 +1,9 @@
 package events
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Filter chooses events. Empty fields choose all; what is given must all hold.
 type Filter struct {
@@ -161,3 +164,6 @@ type AuditLine struct {
 	Job     string    `json:"job,omitempty"`
 	Detail  string    `json:"detail,omitempty"`
 }
+
+// ErrCursor says that a cursor is none that a Page gave.
+var ErrCursor = errors.New("the cursor is not valid")

@@ -95,21 +95,11 @@ func (ix *Index) Wait(ctx context.Context, pos events.Position) error {
 	}
 }
 
-// Watch calls fn with the events that were accepted or changed since the call, as they now stand, until ctx is done
-// or fn fails. A watcher that is slower than the log misses the older ones: it is for screens.
-func (ix *Index) Watch(ctx context.Context, fn func([]events.Row) error) error {
+// Watch gives the events that are accepted or change from now on, as they then stand, until stop is called. A watcher
+// that is slower than the log misses the older ones: it is for screens.
+func (ix *Index) Watch() (news <-chan []events.Row, stop func()) {
 	ch := ix.news.subscribe()
-	defer ix.news.unsubscribe(ch)
-	for {
-		select {
-		case rows := <-ch:
-			if err := fn(rows); err != nil {
-				return err
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	return ch, func() { ix.news.unsubscribe(ch) }
 }
 
 // newsRows is how many of the newest changes of a batch reach watchers; newsBatches how many batches may wait for one.

@@ -196,46 +196,36 @@ func TestFollowEnds(t *testing.T) {
 
 func TestWatch(t *testing.T) {
 	ix, log := newFollowed(t)
-	got := make(chan events.Row, 10)
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	ch := ix.news.subscribe() // so that it is certain that somebody watches
-	go func() {
-		ended <- ix.Watch(ctx, func(rows []events.Row) error {
-			for _, r := range rows {
-				got <- r
-			}
-			return nil
-		})
-	}()
+	news, stop := ix.Watch()
 	e := order(1, "default", "shop", "ada@example.com")
 	log.event(e, events.Normal)
-	if rows := <-ch; len(rows) != 1 || rows[0].ID != e.ID || rows[0].State != events.Waiting {
+	if rows := <-news; len(rows) != 1 || rows[0].ID != e.ID || rows[0].State != events.Waiting {
 		t.Errorf("first news: %+v", rows)
 	}
 	log.outcome(state(e, day, events.Done, ""))
-	if rows := <-ch; len(rows) != 1 || rows[0].State != events.Done {
+	if rows := <-news; len(rows) != 1 || rows[0].State != events.Done {
 		t.Errorf("second news: %+v", rows)
 	}
-	cancel()
-	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Errorf("Watch: %v", err)
+	stop()
+	log.outcome(state(e, day, events.Failed, ""))
+	caughtUp(t, ix, log)
+	if len(news) != 0 {
+		t.Error("news after the end")
 	}
-	ix.news.unsubscribe(ch)
 }
 
 // TestSlowWatcher holds that a watcher who does not read keeps nobody waiting and sees the newest in the end.
 func TestSlowWatcher(t *testing.T) {
 	ix, log := newFollowed(t)
-	ch := ix.news.subscribe()
-	defer ix.news.unsubscribe(ch)
+	news, stop := ix.Watch()
+	defer stop()
 	for n := range 100 {
 		log.event(order(n, "default", "shop", "ada@example.com"), events.Normal)
 		caughtUp(t, ix, log)
 	}
 	var last events.Row
-	for len(ch) > 0 {
-		rows := <-ch
+	for len(news) > 0 {
+		rows := <-news
 		last = rows[len(rows)-1]
 	}
 	if last.ID != "shop:order.paid:99" {

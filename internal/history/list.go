@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -20,9 +19,6 @@ const (
 	DefaultLimit = 50
 	MaxLimit     = 500
 )
-
-// ErrCursor says that a cursor is none that List gave.
-var ErrCursor = errors.New("the cursor is not valid")
 
 const rowColumns = "n, key, seq, id, class, step, detail, received, changed, until, attempts, calls, rules, person, number"
 
@@ -70,7 +66,7 @@ func (r *row) public() events.Row {
 }
 
 // List gives a page of the events that the filter chooses, newest first. cursor is Page.Next of the page before,
-// "" for the first. limit is DefaultLimit when 0 and at most MaxLimit.
+// "" for the first; events.ErrCursor when it is none. limit is DefaultLimit when 0 and at most MaxLimit.
 func (ix *Index) List(ctx context.Context, f events.Filter, limit int, cursor string) (events.Page, error) {
 	st, done, err := ix.reading()
 	if err != nil {
@@ -85,7 +81,7 @@ func (ix *Index) List(ctx context.Context, f events.Filter, limit int, cursor st
 	if cursor != "" {
 		n, err := strconv.ParseInt(cursor, 36, 64)
 		if err != nil || n <= 0 {
-			return events.Page{}, ErrCursor
+			return events.Page{}, events.ErrCursor
 		}
 		hi = n - 1
 	}

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -119,7 +120,7 @@ func TestListLikeScan(t *testing.T) {
 func TestListCursor(t *testing.T) {
 	ix := open(t, t.TempDir()+"/history.db")
 	for _, cursor := range []string{"-", "-1", "0", "1; DROP TABLE event", "zzzzzzzzzzzzzzzzzzzz"} {
-		if _, err := ix.List(t.Context(), events.Filter{}, 10, cursor); err != ErrCursor {
+		if _, err := ix.List(t.Context(), events.Filter{}, 10, cursor); !errors.Is(err, events.ErrCursor) {
 			t.Errorf("cursor %q: %v, want ErrCursor", cursor, err)
 		}
 	}

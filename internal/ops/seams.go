@@ -30,7 +30,9 @@ type Records interface {
 
 // News tells of events as they are accepted and change. history.Index is one.
 type News interface {
-	Watch(ctx context.Context, fn func([]events.Row) error) error
+	// Watch gives the events that are accepted or change from now on, as they then stand, until stop is called. Whoever
+	// is too slow misses some.
+	Watch() (news <-chan []events.Row, stop func())
 }
 
 // Archive is where events and the memory of their steps are. queue.Queue is one.

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"bridge/internal/events"
@@ -12,7 +13,11 @@ func (d *Desk) List(ctx context.Context, f events.Filter, limit int, cursor stri
 	if err := checkFilter(&f); err != nil {
 		return events.Page{}, err
 	}
-	return d.Index.List(ctx, f, limit, cursor)
+	page, err := d.Index.List(ctx, f, limit, cursor)
+	if errors.Is(err, events.ErrCursor) {
+		return page, fail(Invalid, "begin at the first page", "the cursor is not valid")
+	}
+	return page, err
 }
 
 // checkFilter refuses states and reasons that do not exist: a misspelt one would find nothing, or everything.
