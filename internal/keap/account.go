@@ -3,8 +3,7 @@ package keap
 import (
 	"context"
 	"iter"
-	"net/http"
-	"strconv"
+	"slices"
 	"strings"
 )
 
@@ -19,7 +18,7 @@ type Profile struct {
 // Profile reads the account's profile.
 func (c *Client) Profile(ctx context.Context) (Profile, error) {
 	var p Profile
-	_, err := c.do(ctx, request{operation: "account.profile", method: http.MethodGet, path: "/rest/v1/account/profile"}, &p)
+	_, err := c.do(ctx, get("account.profile", "/rest/v1/account/profile"), &p)
 	return p, err
 }
 
@@ -39,7 +38,7 @@ func (c *Client) UserInfo(ctx context.Context) (UserInfo, error) {
 		Admin  bool   `json:"is_admin"`
 		Tenant id     `json:"tenant_id"`
 	}
-	a, err := c.do(ctx, request{operation: "users.userinfo", method: http.MethodGet, path: "/rest/v2/oauth/connect/userinfo"}, &got)
+	a, err := c.do(ctx, get("users.userinfo", "/rest/v2/oauth/connect/userinfo"), &got)
 	if err != nil {
 		return UserInfo{}, err
 	}
@@ -67,8 +66,8 @@ type User struct {
 
 // Users goes through all users, 100 a request, which is Keap's limit here.
 func (c *Client) Users(ctx context.Context, permit Permit) iter.Seq2[User, error] {
-	type user struct {
-		ID         id     `json:"id"`
+	type wire struct {
+		made
 		GivenName  string `json:"given_name"`
 		FamilyName string `json:"family_name"`
 		Status     string `json:"status"`
@@ -76,8 +75,7 @@ func (c *Client) Users(ctx context.Context, permit Permit) iter.Seq2[User, error
 			Email string `json:"email"`
 		} `json:"email_addresses"`
 	}
-	l := listing{operation: "users.list", path: "/rest/v2/users", size: "100", array: "users"}
-	return mapped(v2Pages[user](ctx, c, l, permit), func(w user) User {
+	return v2Pages(ctx, c, get("users.list", "/rest/v2/users"), "users", 100, permit, func(w *wire) User {
 		u := User{ID: string(w.ID), GivenName: w.GivenName, FamilyName: w.FamilyName, Status: w.Status}
 		if len(w.Emails) > 0 {
 			u.Email = w.Emails[0].Email
@@ -93,38 +91,29 @@ type Company struct{ ID, Name string }
 func (c *Client) FindCompanies(ctx context.Context, name string) ([]Company, error) {
 	f := filter{operation: "companies.list"}
 	f.equal("company_name", name)
-	query, err := f.query()
+	query, err := f.query("")
 	if err != nil {
 		return nil, err
 	}
-	if query == nil {
-		return nil, invalid(f.operation, "company_name", "is empty")
-	}
-	query.Set("page_size", strconv.Itoa(maxPage))
-	type company struct {
-		ID   id     `json:"id"`
+	type wire struct {
+		made
 		Name string `json:"company_name"`
 	}
-	wires, _, err := v2Page[company](ctx, c, listing{operation: f.operation, path: "/rest/v2/companies", array: "companies"}, query)
-	if err != nil {
-		return nil, err
-	}
-	var found []Company
-	for _, w := range wires {
-		if strings.EqualFold(strings.TrimSpace(w.Name), strings.TrimSpace(name)) {
-			found = append(found, Company{ID: string(w.ID), Name: w.Name})
-		}
-	}
-	return found, nil
+	companies, err := v2List(ctx, c, get(f.operation, "/rest/v2/companies").with(query), "companies", func(w *wire) Company {
+		return Company{ID: string(w.ID), Name: w.Name}
+	})
+	return slices.DeleteFunc(companies, func(found Company) bool {
+		return !strings.EqualFold(strings.TrimSpace(found.Name), strings.TrimSpace(name))
+	}), err
 }
 
 // CreateCompany makes a company record. Repeating it makes a second one.
 func (c *Client) CreateCompany(ctx context.Context, name string) (string, error) {
 	const operation = "companies.create"
-	if strings.TrimSpace(name) == "" {
-		return "", invalid(operation, "company_name", "is empty")
+	if err := required(operation, "company_name", name); err != nil {
+		return "", err
 	}
-	return c.create(ctx, request{operation: operation, method: http.MethodPost, path: "/rest/v2/companies", body: map[string]string{"company_name": name}})
+	return c.create(ctx, post(operation, "/rest/v2/companies", fields{"company_name": name}))
 }
 
 // Opportunity is a deal with a contact at a stage of the pipeline.
@@ -141,14 +130,12 @@ type Opportunity struct {
 // CreateOpportunity makes an opportunity. Not safe to repeat.
 func (c *Client) CreateOpportunity(ctx context.Context, o Opportunity) (string, error) {
 	const operation = "opportunities.create"
-	for _, f := range []struct{ field, value string }{{"contact_id", o.ContactID}, {"opportunity_title", o.Title}, {"stage_id", o.StageID}} {
-		if f.value == "" {
-			return "", invalid(operation, f.field, "is empty")
-		}
+	if err := required(operation, "contact_id", o.ContactID, "opportunity_title", o.Title, "stage_id", o.StageID); err != nil {
+		return "", err
 	}
-	body := map[string]any{"contact_id": o.ContactID, "opportunity_title": o.Title, "stage_id": o.StageID}
-	put(body, "user_id", o.UserID)
-	put(body, "opportunity_notes", o.Notes)
+	body := fields{"contact_id": o.ContactID, "opportunity_title": o.Title, "stage_id": o.StageID}
+	body.put("user_id", o.UserID)
+	body.put("opportunity_notes", o.Notes)
 	for _, f := range []struct {
 		field string
 		value Decimal
@@ -160,5 +147,5 @@ func (c *Client) CreateOpportunity(ctx context.Context, o Opportunity) (string, 
 			body[f.field] = f.value
 		}
 	}
-	return c.create(ctx, request{operation: operation, method: http.MethodPost, path: "/rest/v2/opportunities", body: body})
+	return c.create(ctx, post(operation, "/rest/v2/opportunities", body))
 }

@@ -1,11 +1,11 @@
 package keap
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"iter"
-	"net/http"
 	"net/url"
 	"strings"
 )
@@ -37,15 +37,15 @@ func (c *Client) AchieveGoal(ctx context.Context, integration, call, contactID s
 	if err != nil {
 		return nil, err
 	}
-	if integration == "" || call == "" {
-		return nil, invalid(operation, "call_name", "and integration must not be empty")
+	if err := required(operation, "integration", integration, "call_name", call); err != nil {
+		return nil, err
 	}
 	if !c.goalsOnV1.Load() {
 		var out struct {
 			Results []goalWire `json:"results"`
 		}
-		body := map[string]any{"integration": integration, "call_name": call, "contact_id": contact}
-		_, err := c.do(ctx, request{operation: operation, method: http.MethodPost, path: "/rest/v2/automations/goals/achieve", body: body}, &out)
+		body := fields{"integration": integration, "call_name": call, "contact_id": contact}
+		_, err := c.do(ctx, post(operation, "/rest/v2/automations/goals/achieve", body), &out)
 		if err == nil || !lacksOperation(err) {
 			return goalResults(out.Results), err
 		}
@@ -56,7 +56,7 @@ func (c *Client) AchieveGoal(ctx context.Context, integration, call, contactID s
 	}
 	var out []goalWire
 	path := "/rest/v1/campaigns/goals/" + url.PathEscape(integration) + "/" + url.PathEscape(call)
-	_, err = c.do(ctx, request{operation: operation, method: http.MethodPost, path: path, body: map[string]any{"contact_id": contact}}, &out)
+	_, err = c.do(ctx, post(operation, path, fields{"contact_id": contact}), &out)
 	return goalResults(out), err
 }
 
@@ -69,10 +69,7 @@ func lacksOperation(err error) bool {
 func goalResults(in []goalWire) []GoalResult {
 	var out []GoalResult
 	for _, g := range in {
-		automation := g.AutomationID
-		if automation == "" {
-			automation = g.CampaignID
-		}
+		automation := cmp.Or(g.AutomationID, g.CampaignID)
 		out = append(out, GoalResult{AutomationID: string(automation), GoalID: string(g.GoalID), Success: g.Success, Message: oneLine(g.Message)})
 	}
 	return out
@@ -83,13 +80,11 @@ type SequenceResult string
 
 // The results. SequenceUnanswered: Keap's answer did not mention the contact.
 const (
-	SequenceSuccess      SequenceResult = "SUCCESS"
-	SequenceAlreadyIn    SequenceResult = "ALREADY_IN_SEQUENCE"
-	SequenceNoContact    SequenceResult = "CONTACT_DOES_NOT_EXIST"
-	SequenceFailed       SequenceResult = "FAILED"
-	SequenceUnanswered   SequenceResult = "UNANSWERED"
-	addSequenceResult                   = "add_to_automation_sequence_results"
-	removeSequenceResult                = "remove_from_sequence_results"
+	SequenceSuccess    SequenceResult = "SUCCESS"
+	SequenceAlreadyIn  SequenceResult = "ALREADY_IN_SEQUENCE"
+	SequenceNoContact  SequenceResult = "CONTACT_DOES_NOT_EXIST"
+	SequenceFailed     SequenceResult = "FAILED"
+	SequenceUnanswered SequenceResult = "UNANSWERED"
 )
 
 // OK tells whether the contact is now where it was asked to be.
@@ -98,45 +93,33 @@ func (r SequenceResult) OK() bool { return r == SequenceSuccess || r == Sequence
 // AddToSequence puts many contacts into a sequence of an automation (v2). The map holds a result for every contact
 // asked for. Contacts that are in it already stay where they are; safe to repeat while they are.
 func (c *Client) AddToSequence(ctx context.Context, automation, sequence string, contactIDs []string) (map[string]SequenceResult, error) {
-	return c.sequence(ctx, "sequences.add", "/rest/v2/automations/", automation, sequence, ":addContacts", addSequenceResult, contactIDs)
+	r := post("sequences.add", "/rest/v2/automations/{automation_id}/sequences/{sequence_id}:addContacts", nil, automation, sequence)
+	return c.sequence(ctx, r, "add_to_automation_sequence_results", contactIDs)
 }
 
 // RemoveFromSequence takes many contacts out of a sequence. v2 offers it under campaigns only; an automation and
 // its campaign share the id. Safe to repeat.
 func (c *Client) RemoveFromSequence(ctx context.Context, automation, sequence string, contactIDs []string) (map[string]SequenceResult, error) {
-	return c.sequence(ctx, "sequences.remove", "/rest/v2/campaigns/", automation, sequence, ":removeContacts", removeSequenceResult, contactIDs)
+	r := post("sequences.remove", "/rest/v2/campaigns/{automation_id}/sequences/{sequence_id}:removeContacts", nil, automation, sequence)
+	return c.sequence(ctx, r, "remove_from_sequence_results", contactIDs)
 }
 
-func (c *Client) sequence(ctx context.Context, operation, root, automation, sequence, verb, array string, contactIDs []string) (map[string]SequenceResult, error) {
-	a, err := segment(operation, "automation_id", automation)
+func (c *Client) sequence(ctx context.Context, r request, results string, contactIDs []string) (map[string]SequenceResult, error) {
+	body, err := contactIDsBody(r.operation, contactIDs)
 	if err != nil {
 		return nil, err
 	}
-	s, err := segment(operation, "sequence_id", sequence)
-	if err != nil {
-		return nil, err
-	}
-	if len(contactIDs) == 0 {
-		return nil, invalid(operation, "contact_ids", "is empty")
-	}
+	r.body = body
 	var out map[string]json.RawMessage
-	r := request{operation: operation, method: http.MethodPost, path: root + a + "/sequences/" + s + verb, body: map[string]any{"contact_ids": contactIDs}}
-	got, err := c.do(ctx, r, &out)
+	a, err := c.do(ctx, r, &out)
 	if err != nil {
 		return nil, err
 	}
-	said, err := rowResults(out[array], contactIDs)
+	said, err := rowResults(out[results], contactIDs)
 	if err != nil {
-		return nil, got.unreadable(operation, "results of an unknown shape", err)
+		return nil, a.unreadable(r.operation, "results of an unknown shape", err)
 	}
-	results := make(map[string]SequenceResult, len(contactIDs))
-	for _, id := range contactIDs {
-		results[id] = SequenceUnanswered
-		if text, ok := said[id]; ok {
-			results[id] = SequenceResult(text)
-		}
-	}
-	return results, nil
+	return answered(said, contactIDs, SequenceUnanswered), nil
 }
 
 // Automation is an automation as listed.
@@ -148,13 +131,12 @@ type Automation struct {
 
 // Automations goes through all automations, 25 a request, which is Keap's limit here.
 func (c *Client) Automations(ctx context.Context, permit Permit) iter.Seq2[Automation, error] {
-	type automation struct {
-		ID     id     `json:"id"`
+	type wire struct {
+		made
 		Title  string `json:"title"`
 		Status string `json:"status"`
 	}
-	l := listing{operation: "automations.list", path: "/rest/v2/automations", size: "25", array: "automations"}
-	return mapped(v2Pages[automation](ctx, c, l, permit), func(w automation) Automation {
+	return v2Pages(ctx, c, get("automations.list", "/rest/v2/automations"), "automations", 25, permit, func(w *wire) Automation {
 		return Automation{ID: string(w.ID), Title: w.Title, Published: strings.EqualFold(w.Status, "PUBLISHED")}
 	})
 }
@@ -171,33 +153,27 @@ type Campaign struct {
 type CampaignPart struct{ ID, Name, Type string }
 
 type campaignWire struct {
-	ID        id                 `json:"id"`
+	made
 	Name      string             `json:"name"`
 	Goals     []campaignPartWire `json:"goals"`
 	Sequences []campaignPartWire `json:"sequences"`
 }
 
 type campaignPartWire struct {
-	ID   id     `json:"id"`
+	made
 	Name string `json:"name"`
 	Type string `json:"type"`
 }
 
 // Campaigns goes through all campaigns, without their parts.
 func (c *Client) Campaigns(ctx context.Context, permit Permit) iter.Seq2[Campaign, error] {
-	l := listing{operation: "campaigns.list", path: "/rest/v2/campaigns", size: "1000", array: "campaigns"}
-	return mapped(v2Pages[campaignWire](ctx, c, l, permit), func(w campaignWire) Campaign { return w.campaign() })
+	return v2Pages(ctx, c, get("campaigns.list", "/rest/v2/campaigns"), "campaigns", maxPage, permit, (*campaignWire).campaign)
 }
 
 // Campaign reads one campaign with its published goals and sequences, which v1 gives in one request.
 func (c *Client) Campaign(ctx context.Context, campaignID string) (Campaign, error) {
-	const operation = "campaigns.get"
-	at, err := segment(operation, "campaign_id", campaignID)
-	if err != nil {
-		return Campaign{}, err
-	}
 	var got campaignWire
-	r := request{operation: operation, method: http.MethodGet, path: "/rest/v1/campaigns/" + at, query: url.Values{"optional_properties": {"goals,sequences"}}}
+	r := get("campaigns.get", "/rest/v1/campaigns/{campaign_id}", campaignID).with(url.Values{"optional_properties": {"goals,sequences"}})
 	if _, err := c.do(ctx, r, &got); err != nil {
 		return Campaign{}, err
 	}
@@ -220,13 +196,12 @@ type EmailTemplate struct{ ID, Title, Subject string }
 
 // EmailTemplates goes through all e-mail templates.
 func (c *Client) EmailTemplates(ctx context.Context, permit Permit) iter.Seq2[EmailTemplate, error] {
-	type template struct {
-		ID      id     `json:"id"`
+	type wire struct {
+		made
 		Title   string `json:"piece_title"`
 		Subject string `json:"subject"`
 	}
-	l := listing{operation: "templates.list", path: "/rest/v2/emails/templates", size: "1000", array: "email_templates"}
-	return mapped(v2Pages[template](ctx, c, l, permit), func(w template) EmailTemplate {
+	return v2Pages(ctx, c, get("templates.list", "/rest/v2/emails/templates"), "email_templates", maxPage, permit, func(w *wire) EmailTemplate {
 		return EmailTemplate{ID: string(w.ID), Title: w.Title, Subject: w.Subject}
 	})
 }
@@ -235,15 +210,14 @@ func (c *Client) EmailTemplates(ctx context.Context, permit Permit) iter.Seq2[Em
 // to repeat, and nothing tells afterwards whether it was sent.
 func (c *Client) SendTemplate(ctx context.Context, templateID, userID string, contactIDs []string) error {
 	const operation = "emails.send_template"
-	switch {
-	case templateID == "":
-		return invalid(operation, "template_id", "is empty")
-	case userID == "":
-		return invalid(operation, "user_id", "is empty: Keap sends every e-mail as one of its users")
-	case len(contactIDs) == 0:
-		return invalid(operation, "contact_ids", "is empty")
+	if err := required(operation, "template_id", templateID, "user_id", userID); err != nil {
+		return err
 	}
-	body := map[string]any{"template_id": templateID, "user_id": userID, "contact_ids": contactIDs}
-	_, err := c.do(ctx, request{operation: operation, method: http.MethodPost, path: "/rest/v2/emails/templates:send", body: body}, nil)
+	body, err := contactIDsBody(operation, contactIDs)
+	if err != nil {
+		return err
+	}
+	body["template_id"], body["user_id"] = templateID, userID
+	_, err = c.do(ctx, post(operation, "/rest/v2/emails/templates:send", body), nil)
 	return err
 }

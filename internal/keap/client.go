@@ -79,10 +79,41 @@ func checkBase(text string) (string, error) {
 type request struct {
 	operation string // as in the log of calls
 	method    string
-	path      string // below the base URL, escaped; begins with /
+	path      string   // below the base URL, with {names} where ids go
+	at        []string // those ids, in order
 	query     url.Values
 	body      any    // sent as JSON; nil: no body
 	xml       []byte // sent as it is (XML-RPC); nil: REST
+}
+
+func get(operation, path string, at ...string) request {
+	return request{operation: operation, method: http.MethodGet, path: path, at: at}
+}
+
+func post(operation, path string, body any, at ...string) request {
+	return request{operation: operation, method: http.MethodPost, path: path, at: at, body: body}
+}
+
+func (r request) with(query url.Values) request {
+	r.query = query
+	return r
+}
+
+// target is the path with its ids and query. Ids are checked: slashes and dots would lead elsewhere.
+func (r request) target() (string, error) {
+	out := r.path
+	for _, text := range r.at {
+		before, rest, _ := strings.Cut(out, "{")
+		name, after, _ := strings.Cut(rest, "}")
+		if err := checkSegment(r.operation, name, text); err != nil {
+			return "", err
+		}
+		out = before + text + after
+	}
+	if len(r.query) > 0 {
+		out += "?" + r.query.Encode()
+	}
+	return out, nil
 }
 
 // answer is what came back.
@@ -96,7 +127,7 @@ type answer struct {
 }
 
 // do is the one door to Keap: it sends, reads the quota headers, and either decodes a 2xx into out (nil: its body
-// does not matter) or returns an *Error.
+// does not matter) or returns an *Error. An out that embeds made must get an id.
 func (c *Client) do(ctx context.Context, r request, out any) (*answer, error) {
 	a, err := c.send(ctx, r)
 	if err != nil {
@@ -111,15 +142,21 @@ func (c *Client) do(ctx context.Context, r request, out any) (*answer, error) {
 	if err := decode(a.body, out); err != nil {
 		return a, a.unreadable(r.operation, describeBody(a.body), err)
 	}
+	if m, ok := out.(interface{ lacksID() bool }); ok && m.lacksID() {
+		return a, a.unreadable(r.operation, "no id", nil)
+	}
 	return a, nil
 }
 
 // send makes the request, more than once where a 401 has to be confirmed or another key takes over. That is safe
 // for every operation: Keap's gateway authenticates before it routes.
 func (c *Client) send(ctx context.Context, r request) (*answer, error) {
+	target, err := r.target()
+	if err != nil {
+		return nil, err
+	}
 	payload := r.xml
 	if r.body != nil {
-		var err error
 		if payload, err = json.Marshal(r.body); err != nil {
 			return nil, invalid(r.operation, "", "the request cannot be written as JSON: %v", err)
 		}
@@ -130,7 +167,7 @@ func (c *Client) send(ctx context.Context, r request) (*answer, error) {
 		if err != nil {
 			return nil, withOperation(err, r.operation)
 		}
-		a, err := c.once(ctx, r, payload, proof)
+		a, err := c.once(ctx, r, target, payload, proof)
 		if err != nil || a.status != http.StatusUnauthorized {
 			return a, err
 		}
@@ -149,14 +186,14 @@ func (c *Client) send(ctx context.Context, r request) (*answer, error) {
 }
 
 // once makes exactly one HTTP request.
-func (c *Client) once(ctx context.Context, r request, payload []byte, proof Proof) (*answer, error) {
+func (c *Client) once(ctx context.Context, r request, target string, payload []byte, proof Proof) (*answer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, &Error{Kind: KindCancelled, Operation: r.operation, Message: "given up before it was sent", Err: err}
 	}
 	var w wire
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	req, err := c.build(httptrace.WithClientTrace(limited, w.trace()), r, payload, proof)
+	req, err := c.build(httptrace.WithClientTrace(limited, w.trace()), r, target, payload, proof)
 	if err != nil {
 		return nil, err
 	}
@@ -184,16 +221,12 @@ func (c *Client) once(ctx context.Context, r request, payload []byte, proof Proo
 	return a, nil
 }
 
-func (c *Client) build(ctx context.Context, r request, payload []byte, proof Proof) (*http.Request, error) {
-	target := c.base + r.path
-	if len(r.query) > 0 {
-		target += "?" + r.query.Encode()
-	}
+func (c *Client) build(ctx context.Context, r request, target string, payload []byte, proof Proof) (*http.Request, error) {
 	var body io.Reader
 	if payload != nil {
 		body = bytes.NewReader(payload)
 	}
-	req, err := http.NewRequestWithContext(ctx, r.method, target, body)
+	req, err := http.NewRequestWithContext(ctx, r.method, c.base+target, body)
 	if err != nil {
 		return nil, invalid(r.operation, "", "the request's address cannot be formed")
 	}

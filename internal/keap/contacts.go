@@ -1,8 +1,8 @@
 package keap
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -34,28 +34,33 @@ type ContactRef struct {
 
 // contactWire is what both versions answer with, each in its own names.
 type contactWire struct {
-	ID           id     `json:"id"`
+	made
 	GivenName    string `json:"given_name"`
 	FamilyName   string `json:"family_name"`
 	OwnerID      id     `json:"owner_id"`
 	TagIDs       []id   `json:"tag_ids"`
 	EmailStatus  string `json:"email_status"`
+	Company      made   `json:"company"`
 	CustomFields []struct {
-		ID      id  `json:"id"`
+		made
 		Content any `json:"content"`
 	} `json:"custom_fields"`
-	Company *struct {
-		ID id `json:"id"`
-	} `json:"company"`
 	Emails []struct {
 		Email  string `json:"email"`
 		Field  string `json:"field"`
 		Status string `json:"email_opt_status"`
 	} `json:"email_addresses"`
-	Phones    []phoneWire `json:"phone_numbers"`
+	Phones    []Phone `json:"phone_numbers"`
 	Addresses []struct {
-		v2Address
-		ZipCode string `json:"zip_code"`
+		Field       string `json:"field"`
+		Line1       string `json:"line1"`
+		Line2       string `json:"line2"`
+		Locality    string `json:"locality"`
+		Region      string `json:"region"`
+		RegionCode  string `json:"region_code"`
+		PostalCode  string `json:"postal_code"`
+		ZipCode     string `json:"zip_code"`
+		CountryCode string `json:"country_code"`
 	} `json:"addresses"`
 	DateCreated instant `json:"date_created"`
 	LastUpdated instant `json:"last_updated"`
@@ -75,34 +80,26 @@ func either(a, b time.Time) time.Time {
 
 func (w *contactWire) contact() Contact {
 	c := Contact{
-		ID: string(w.ID), GivenName: w.GivenName, FamilyName: w.FamilyName, OwnerID: string(w.OwnerID),
+		ID: string(w.ID), GivenName: w.GivenName, FamilyName: w.FamilyName, OwnerID: string(w.OwnerID), Phones: w.Phones,
 		Created: w.created(), Updated: w.updated(),
 	}
-	if w.Company != nil && w.Company.ID != "0" {
+	if w.Company.ID != "0" {
 		c.CompanyID = string(w.Company.ID)
 	}
 	for _, t := range w.TagIDs {
 		c.TagIDs = append(c.TagIDs, string(t))
 	}
 	for _, e := range w.Emails {
-		status := e.Status
-		if status == "" && e.Field == emailSlots[0] {
-			status = w.EmailStatus
+		if e.Status == "" && e.Field == emailSlots[0] {
+			e.Status = w.EmailStatus
 		}
-		c.Emails = append(c.Emails, EmailAddress{Address: e.Email, Field: e.Field, Status: status})
-	}
-	for _, p := range w.Phones {
-		c.Phones = append(c.Phones, Phone(p))
+		c.Emails = append(c.Emails, EmailAddress{Address: e.Email, Field: e.Field, Status: e.Status})
 	}
 	for _, a := range w.Addresses {
-		out := Address{Field: a.Field, Line1: a.Line1, Line2: a.Line2, Locality: a.Locality, Region: a.Region, PostalCode: a.PostalCode, Country: a.CountryCode}
-		if a.RegionCode != "" {
-			out.Region = a.RegionCode
-		}
-		if out.PostalCode == "" {
-			out.PostalCode = a.ZipCode
-		}
-		c.Addresses = append(c.Addresses, out)
+		c.Addresses = append(c.Addresses, Address{
+			Field: a.Field, Line1: a.Line1, Line2: a.Line2, Locality: a.Locality, Country: a.CountryCode,
+			Region: cmp.Or(a.RegionCode, a.Region), PostalCode: cmp.Or(a.PostalCode, a.ZipCode),
+		})
 	}
 	for _, f := range w.CustomFields {
 		c.CustomFields = append(c.CustomFields, CustomValue{ID: string(f.ID), Content: f.Content})
@@ -116,22 +113,23 @@ func (w *contactWire) contact() Contact {
 // Created is read without a second call: see createdBy.
 func (c *Client) UpsertContact(ctx context.Context, w ContactWrite, by DuplicateOption) (ContactRef, error) {
 	const operation = "contacts.upsert"
+	if len(w.Emails) == 0 {
+		return ContactRef{}, invalid(operation, "email_addresses", "is empty: Keap finds existing contacts by e-mail")
+	}
 	if by == ByEmailNameCompany {
 		return c.writeV2(ctx, operation, w, url.Values{"duplicate_option": {string(by)}})
 	}
-	body, err := w.v1(operation)
+	body, err := w.body(operation, v1)
 	if err != nil {
 		return ContactRef{}, err
 	}
-	if len(body.Emails) == 0 {
-		return ContactRef{}, invalid(operation, "email_addresses", "is empty: Keap finds existing contacts by e-mail")
-	}
-	body.DuplicateOption = string(by)
-	got, a, err := c.writeContact(ctx, request{operation: operation, method: http.MethodPut, path: "/rest/v1/contacts", body: body})
+	body["duplicate_option"] = by
+	var got contactWire
+	a, err := c.do(ctx, request{operation: operation, method: http.MethodPut, path: "/rest/v1/contacts", body: body}, &got)
 	if err != nil {
 		return ContactRef{}, err
 	}
-	return ContactRef{ID: string(got.ID), Created: a.createdBy(got)}, nil
+	return ContactRef{ID: string(got.ID), Created: a.createdBy(&got)}, nil
 }
 
 // Keap's clocks show whole seconds in places, and its nodes need not agree to the second.
@@ -157,22 +155,25 @@ func (a *answer) createdBy(got *contactWire) bool {
 	return updated.Sub(created) <= clockTolerance
 }
 
-// CreateContact makes a new contact, even if one with the same address exists. Not safe to repeat. utm may be nil.
+// CreateContact makes a new contact, even if one with the same address exists. Not safe to repeat.
 func (c *Client) CreateContact(ctx context.Context, w ContactWrite) (ContactRef, error) {
-	ref, err := c.writeV2(ctx, "contacts.create", w, nil)
+	const operation = "contacts.create"
+	if len(w.Emails)+len(w.Phones)+len(w.Addresses) == 0 {
+		return ContactRef{}, invalid(operation, "email_addresses", "is empty, and so are phone_numbers and addresses: Keap wants one of them")
+	}
+	ref, err := c.writeV2(ctx, operation, w, nil)
 	ref.Created = err == nil
 	return ref, err
 }
 
+// writeV2 tells created from updated by the status: 201 and 200.
 func (c *Client) writeV2(ctx context.Context, operation string, w ContactWrite, query url.Values) (ContactRef, error) {
-	body, err := w.v2(operation)
+	body, err := w.body(operation, v2)
 	if err != nil {
 		return ContactRef{}, err
 	}
-	if len(body.Emails)+len(body.Phones)+len(body.Addresses) == 0 {
-		return ContactRef{}, invalid(operation, "email_addresses", "is empty, and so are phone_numbers and addresses: Keap wants one of them")
-	}
-	got, a, err := c.writeContact(ctx, request{operation: operation, method: http.MethodPost, path: "/rest/v2/contacts", query: query, body: body})
+	var got made
+	a, err := c.do(ctx, post(operation, "/rest/v2/contacts", body).with(query), &got)
 	if err != nil {
 		return ContactRef{}, err
 	}
@@ -183,28 +184,13 @@ func (c *Client) writeV2(ctx context.Context, operation string, w ContactWrite, 
 // contact was deleted or merged away: look it up again.
 func (c *Client) PatchContact(ctx context.Context, contactID string, w ContactWrite) error {
 	const operation = "contacts.patch"
-	at, err := segment(operation, "contact_id", contactID)
+	body, err := w.body(operation, v1)
 	if err != nil {
 		return err
 	}
-	body, err := w.v1(operation)
-	if err != nil {
-		return err
-	}
-	_, _, err = c.writeContact(ctx, request{operation: operation, method: http.MethodPatch, path: "/rest/v1/contacts/" + at, body: body})
+	r := request{operation: operation, method: http.MethodPatch, path: "/rest/v1/contacts/{contact_id}", at: []string{contactID}, body: body}
+	_, err = c.do(ctx, r, new(made))
 	return err
-}
-
-func (c *Client) writeContact(ctx context.Context, r request) (*contactWire, *answer, error) {
-	var got contactWire
-	a, err := c.do(ctx, r, &got)
-	if err != nil {
-		return nil, nil, err
-	}
-	if got.ID == "" {
-		return nil, nil, a.unreadable(r.operation, "a contact without id", nil)
-	}
-	return &got, a, nil
 }
 
 // contactFields are asked for by name because v2 leaves custom fields and tags out by default.
@@ -212,13 +198,9 @@ const contactFields = "id,given_name,family_name,email_addresses,phone_numbers,a
 
 // Contact reads one contact with its tags and custom fields. KindNotFound as in PatchContact.
 func (c *Client) Contact(ctx context.Context, contactID string) (Contact, error) {
-	const operation = "contacts.get"
-	at, err := segment(operation, "contact_id", contactID)
-	if err != nil {
-		return Contact{}, err
-	}
-	got, _, err := c.writeContact(ctx, request{operation: operation, method: http.MethodGet, path: "/rest/v2/contacts/" + at, query: url.Values{"fields": {contactFields}}})
-	if err != nil {
+	var got contactWire
+	r := get("contacts.get", "/rest/v2/contacts/{contact_id}", contactID).with(url.Values{"fields": {contactFields}})
+	if _, err := c.do(ctx, r, &got); err != nil {
 		return Contact{}, err
 	}
 	return got.contact(), nil
@@ -233,8 +215,7 @@ type Find struct {
 	Limit                 int
 }
 
-// FindContacts returns the first contacts that match, oldest first: several may share an address. It asks for
-// something in any case, because Keap answers an empty filter with everybody.
+// FindContacts returns the first contacts that match, oldest first: several may share an address.
 func (c *Client) FindContacts(ctx context.Context, find Find) ([]Contact, error) {
 	f := filter{operation: "contacts.list"}
 	f.equal("email", strings.ToLower(find.Email))
@@ -245,34 +226,22 @@ func (c *Client) FindContacts(ctx context.Context, find Find) ([]Contact, error)
 	if find.Phone != "" {
 		f.list("phone_fields", phoneSlots...)
 	}
-	query, err := f.query()
+	query, err := f.query("id asc")
 	if err != nil {
 		return nil, err
 	}
-	if query == nil {
-		return nil, invalid(f.operation, "filter", "is empty")
-	}
-	if find.Limit <= 0 {
-		find.Limit = 100
-	}
-	query.Set("page_size", strconv.Itoa(min(find.Limit, 1000)))
-	query.Set("order_by", "id asc")
+	query.Set("page_size", strconv.Itoa(min(cmp.Or(max(find.Limit, 0), 100), maxPage)))
 	query.Set("fields", contactFields)
-	wires, _, err := v2Page[contactWire](ctx, c, listing{operation: f.operation, path: "/rest/v2/contacts", array: "contacts"}, query)
-	if err != nil {
-		return nil, err
-	}
-	contacts := make([]Contact, len(wires))
-	for i := range wires {
-		contacts[i] = wires[i].contact()
-	}
-	return contacts, nil
+	return v2List(ctx, c, get(f.operation, "/rest/v2/contacts").with(query), "contacts", (*contactWire).contact)
 }
 
 // MergeContacts merges duplicate into contact; the duplicate's id answers 404 from then on.
 func (c *Client) MergeContacts(ctx context.Context, contactID, duplicateID string) error {
-	body := map[string]string{"contact_id": contactID, "duplicate_contact_id": duplicateID}
-	_, err := c.do(ctx, request{operation: "contacts.merge", method: http.MethodPost, path: "/rest/v2/contacts:merge", body: body}, nil)
+	const operation = "contacts.merge"
+	if err := required(operation, "contact_id", contactID, "duplicate_contact_id", duplicateID); err != nil {
+		return err
+	}
+	_, err := c.do(ctx, post(operation, "/rest/v2/contacts:merge", fields{"contact_id": contactID, "duplicate_contact_id": duplicateID}), nil)
 	return err
 }
 
@@ -289,14 +258,9 @@ type UTM struct {
 // AddUTM records UTM values of an existing contact. Repeating it adds another record.
 func (c *Client) AddUTM(ctx context.Context, contactID string, u UTM) error {
 	const operation = "contacts.utm"
-	at, err := segment(operation, "contact_id", contactID)
-	if err != nil {
+	if err := required(operation, "keapSourceId", u.SourceID); err != nil {
 		return err
 	}
-	if u.SourceID == "" {
-		return invalid(operation, "keapSourceId", "is empty")
-	}
-	var got json.RawMessage
-	_, err = c.do(ctx, request{operation: operation, method: http.MethodPost, path: "/rest/v1/contacts/" + at + "/utm", body: u}, &got)
+	_, err := c.do(ctx, post(operation, "/rest/v1/contacts/{contact_id}/utm", u, contactID), nil)
 	return err
 }

@@ -74,7 +74,7 @@ func TestStatuses(t *testing.T) {
 		{200, `nonsense`, KindUnreadable, "Keap answered 200 with text instead of JSON"},
 		{200, `[]`, KindUnreadable, "Keap answered 200 with JSON of an unexpected shape"},
 		{200, `{"id":"1"} {}`, KindUnreadable, "Keap answered 200 with truncated or broken JSON"},
-		{201, `{}`, KindUnreadable, "Keap answered 201 with no id of what it made"},
+		{201, `{}`, KindUnreadable, "Keap answered 201 with no id"},
 		{204, ``, KindUnreadable, "Keap answered 204 with an empty answer"},
 	} {
 		t.Run(fmt.Sprintf("%d %.20s", tc.status, tc.body), func(t *testing.T) {

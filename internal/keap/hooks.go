@@ -21,14 +21,14 @@ func (h Hook) Verified() bool { return strings.EqualFold(h.Status, "Verified") }
 // Hooks returns all subscriptions of the application, others' included.
 func (c *Client) Hooks(ctx context.Context) ([]Hook, error) {
 	var hooks []Hook
-	_, err := c.do(ctx, request{operation: "hooks.list", method: http.MethodGet, path: "/rest/v1/hooks"}, &hooks)
+	_, err := c.do(ctx, get("hooks.list", "/rest/v1/hooks"), &hooks)
 	return hooks, err
 }
 
 // HookEventKeys returns what can be subscribed to.
 func (c *Client) HookEventKeys(ctx context.Context) ([]string, error) {
 	var keys []string
-	_, err := c.do(ctx, request{operation: "hooks.event_keys", method: http.MethodGet, path: "/rest/v1/hooks/event_keys"}, &keys)
+	_, err := c.do(ctx, get("hooks.event_keys", "/rest/v1/hooks/event_keys"), &keys)
 	return keys, err
 }
 
@@ -40,18 +40,12 @@ func (c *Client) CreateHook(ctx context.Context, eventKey, target string) (Hook,
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return Hook{}, invalid(operation, "hookUrl", "is not an http(s) address")
 	}
-	body := map[string]string{"eventKey": eventKey, "hookUrl": target}
-	return c.hook(ctx, request{operation: operation, method: http.MethodPost, path: "/rest/v1/hooks", body: body})
+	return c.hook(ctx, post(operation, "/rest/v1/hooks", fields{"eventKey": eventKey, "hookUrl": target}))
 }
 
 // VerifyHook asks Keap to verify a subscription again: after four failed deliveries it is Inactive until then.
 func (c *Client) VerifyHook(ctx context.Context, key string) (Hook, error) {
-	const operation = "hooks.verify"
-	at, err := segment(operation, "key", key)
-	if err != nil {
-		return Hook{}, err
-	}
-	return c.hook(ctx, request{operation: operation, method: http.MethodPost, path: "/rest/v1/hooks/" + at + "/verify"})
+	return c.hook(ctx, post("hooks.verify", "/rest/v1/hooks/{key}/verify", nil, key))
 }
 
 func (c *Client) hook(ctx context.Context, r request) (Hook, error) {
@@ -68,12 +62,7 @@ func (c *Client) hook(ctx context.Context, r request) (Hook, error) {
 
 // DeleteHook ends a subscription. One that is gone already is no error.
 func (c *Client) DeleteHook(ctx context.Context, key string) error {
-	const operation = "hooks.delete"
-	at, err := segment(operation, "key", key)
-	if err != nil {
-		return err
-	}
-	_, err = c.do(ctx, request{operation: operation, method: http.MethodDelete, path: "/rest/v1/hooks/" + at}, nil)
+	_, err := c.do(ctx, request{operation: "hooks.delete", method: http.MethodDelete, path: "/rest/v1/hooks/{key}", at: []string{key}}, nil)
 	if KindOf(err) == KindNotFound {
 		return nil
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,7 +28,6 @@ type CustomField struct {
 
 // ContactModel reads the custom fields of contacts.
 func (c *Client) ContactModel(ctx context.Context) (Model, error) {
-	const operation = "contacts.model"
 	type option struct {
 		ID    id     `json:"id"`
 		Label string `json:"label"`
@@ -43,7 +41,7 @@ func (c *Client) ContactModel(ctx context.Context) (Model, error) {
 			Options []option `json:"options"`
 		} `json:"custom_fields"`
 	}
-	if _, err := c.do(ctx, request{operation: operation, method: http.MethodGet, path: "/rest/v2/contacts/model"}, &got); err != nil {
+	if _, err := c.do(ctx, get("contacts.model", "/rest/v2/contacts/model"), &got); err != nil {
 		return Model{}, err
 	}
 	var m Model

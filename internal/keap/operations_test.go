@@ -194,7 +194,7 @@ func TestOperations(t *testing.T) {
 			if len(r) != 1 || len(f.seen) != 1 {
 				t.Fatalf("%d requests, %d observed", len(r), len(f.seen))
 			}
-			if diff := cmp.Diff([]string{op.method, "/crm" + op.target, op.body}, []string{r[0].method, r[0].target, r[0].body}); diff != "" {
+			if diff := cmp.Diff([]any{op.method, "/crm" + op.target, parsed(t, op.body)}, []any{r[0].method, r[0].target, parsed(t, r[0].body)}); diff != "" {
 				t.Error(diff)
 			}
 			if want := map[bool]string{true: "application/json"}[op.body != ""]; r[0].header.Get("Content-Type") != want {

@@ -1,8 +1,8 @@
 package keap
 
 import (
+	"cmp"
 	"context"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -73,35 +73,26 @@ type orderItemBody struct {
 }
 
 type orderWire struct {
-	ID            id      `json:"id"`
+	made
 	InvoiceID     id      `json:"invoice_id"`
 	InvoiceNumber string  `json:"invoice_number"`
 	ExternalUser  string  `json:"external_create_user"`
 	Title         string  `json:"title"`
 	Status        string  `json:"status"`
-	Total         *minor  `json:"total"`
-	TotalPaid     *minor  `json:"total_paid"`
-	TotalDue      *minor  `json:"total_due"`
+	Total         minor   `json:"total"`
+	TotalPaid     minor   `json:"total_paid"`
+	TotalDue      minor   `json:"total_due"`
 	OrderTime     instant `json:"order_time"`
 	CreationTime  instant `json:"creation_time"`
-	Contact       *struct {
-		ID id `json:"id"`
-	} `json:"contact"`
+	Contact       made    `json:"contact"`
 }
 
 func (w *orderWire) order() OrderRef {
-	o := OrderRef{
-		ID: string(w.ID), InvoiceID: string(w.InvoiceID), Title: w.Title, Status: w.Status, InvoiceNumber: w.InvoiceNumber,
-		ExternalUser: w.ExternalUser, Time: w.OrderTime.Time, Created: w.CreationTime.Time,
-		Total: w.Total.decimal(), TotalPaid: w.TotalPaid.decimal(), TotalDue: w.TotalDue.decimal(),
+	return OrderRef{
+		ID: string(w.ID), InvoiceID: string(w.InvoiceID), ContactID: string(w.Contact.ID), Title: w.Title, Status: w.Status,
+		InvoiceNumber: w.InvoiceNumber, ExternalUser: w.ExternalUser, Time: w.OrderTime.Time, Created: w.CreationTime.Time,
+		Total: w.Total.decimal(), TotalPaid: w.TotalPaid.decimal(), TotalDue: w.TotalDue.decimal(), Currency: w.Total.CurrencyCode,
 	}
-	if w.Total != nil {
-		o.Currency = w.Total.CurrencyCode
-	}
-	if w.Contact != nil {
-		o.ContactID = string(w.Contact.ID)
-	}
-	return o
 }
 
 func (i OrderItem) body(operation, field string) (orderItemBody, error) {
@@ -129,17 +120,11 @@ func (i OrderItem) body(operation, field string) (orderItemBody, error) {
 // external user. Keap may not fire purchase goals for orders made through the API.
 func (c *Client) CreateOrder(ctx context.Context, o Order) (OrderRef, error) {
 	const operation = "orders.create"
-	switch {
-	case o.ContactID == "":
-		return OrderRef{}, invalid(operation, "contact_id", "is empty")
-	case o.Title == "":
-		return OrderRef{}, invalid(operation, "order_title", "is empty")
-	case o.Time.IsZero():
-		return OrderRef{}, invalid(operation, "order_time", "is empty")
+	if err := required(operation, "contact_id", o.ContactID, "order_title", o.Title); err != nil {
+		return OrderRef{}, err
 	}
-	body := map[string]any{"contact_id": o.ContactID, "order_title": o.Title, "order_time": stamp(o.Time), "order_type": "ONLINE"}
-	if o.Offline {
-		body["order_type"] = "OFFLINE"
+	if o.Time.IsZero() {
+		return OrderRef{}, invalid(operation, "order_time", "is empty")
 	}
 	items := make([]orderItemBody, len(o.Items))
 	for i, item := range o.Items {
@@ -148,30 +133,24 @@ func (c *Client) CreateOrder(ctx context.Context, o Order) (OrderRef, error) {
 			return OrderRef{}, err
 		}
 	}
-	body["order_items"] = items
-	put(body, "notes", o.Notes)
-	put(body, "invoice_number", o.InvoiceNumber)
-	put(body, "external_create_user", o.ExternalUser)
-	if !o.ExternalTime.IsZero() {
-		body["external_create_time"] = stamp(o.ExternalTime)
+	body := fields{"contact_id": o.ContactID, "order_title": o.Title, "order_type": "ONLINE", "order_items": items}
+	if o.Offline {
+		body["order_type"] = "OFFLINE"
 	}
+	body.putTime("order_time", o.Time)
+	body.put("notes", o.Notes)
+	body.put("invoice_number", o.InvoiceNumber)
+	body.put("external_create_user", o.ExternalUser)
+	body.putTime("external_create_time", o.ExternalTime)
 	if len(o.PromoCodes) > 0 {
 		body["promo_codes"] = o.PromoCodes
 	}
 	if len(o.CustomFields) > 0 {
-		fields := make([]v2Custom, len(o.CustomFields))
-		for i, f := range o.CustomFields {
-			fields[i] = v2Custom(f)
-		}
-		body["custom_fields"] = fields
+		body["custom_fields"] = o.CustomFields
 	}
 	var got orderWire
-	a, err := c.do(ctx, request{operation: operation, method: http.MethodPost, path: "/rest/v2/orders", body: body}, &got)
-	if err != nil {
+	if _, err := c.do(ctx, post(operation, "/rest/v2/orders", body), &got); err != nil {
 		return OrderRef{}, err
-	}
-	if got.ID == "" {
-		return OrderRef{}, a.unreadable(operation, "an order without id", nil)
 	}
 	return got.order(), nil
 }
@@ -179,31 +158,18 @@ func (c *Client) CreateOrder(ctx context.Context, o Order) (OrderRef, error) {
 // AddOrderItem adds a line to an order. Not safe to repeat.
 func (c *Client) AddOrderItem(ctx context.Context, orderID string, item OrderItem) (string, error) {
 	const operation = "orders.items.add"
-	at, err := segment(operation, "order_id", orderID)
-	if err != nil {
-		return "", err
-	}
 	body, err := item.body(operation, "")
 	if err != nil {
 		return "", err
 	}
-	return c.create(ctx, request{operation: operation, method: http.MethodPost, path: "/rest/v2/orders/" + at + "/items", body: body})
+	return c.create(ctx, post(operation, "/rest/v2/orders/{order_id}/items", body, orderID))
 }
 
 // Order reads one order.
 func (c *Client) Order(ctx context.Context, orderID string) (OrderRef, error) {
-	const operation = "orders.get"
-	at, err := segment(operation, "order_id", orderID)
-	if err != nil {
-		return OrderRef{}, err
-	}
 	var got orderWire
-	a, err := c.do(ctx, request{operation: operation, method: http.MethodGet, path: "/rest/v2/orders/" + at}, &got)
-	if err != nil {
+	if _, err := c.do(ctx, get("orders.get", "/rest/v2/orders/{order_id}", orderID), &got); err != nil {
 		return OrderRef{}, err
-	}
-	if got.ID == "" {
-		return OrderRef{}, a.unreadable(operation, "an order without id", nil)
 	}
 	return got.order(), nil
 }
@@ -211,28 +177,18 @@ func (c *Client) Order(ctx context.Context, orderID string) (OrderRef, error) {
 // Orders returns the orders of a contact that were made in Keap since then, newest first, up to 1,000.
 func (c *Client) Orders(ctx context.Context, contactID string, since time.Time) ([]OrderRef, error) {
 	f := filter{operation: "orders.list"}
-	if contactID == "" {
-		return nil, invalid(f.operation, "contact_id", "is empty")
+	if err := required(f.operation, "contact_id", contactID); err != nil {
+		return nil, err
 	}
 	f.equal("contact_id", contactID)
 	if !since.IsZero() {
 		f.equal("created_since_time", stamp(since))
 	}
-	query, err := f.query()
+	query, err := f.query("id desc")
 	if err != nil {
 		return nil, err
 	}
-	query.Set("page_size", strconv.Itoa(maxPage))
-	query.Set("order_by", "id desc")
-	wires, _, err := v2Page[orderWire](ctx, c, listing{operation: f.operation, path: "/rest/v2/orders", array: "orders"}, query)
-	if err != nil {
-		return nil, err
-	}
-	var orders []OrderRef
-	for i := range wires {
-		orders = append(orders, wires[i].order())
-	}
-	return orders, nil
+	return v2List(ctx, c, get(f.operation, "/rest/v2/orders").with(query), "orders", (*orderWire).order)
 }
 
 // Payment is a payment that was made elsewhere. A negative amount records money given back: Keap has no call for
@@ -254,125 +210,32 @@ const MethodCard = "Credit Card (Manual)"
 // CreatePayment records a payment of an order; nothing is charged. Not safe to repeat.
 func (c *Client) CreatePayment(ctx context.Context, orderID string, p Payment) (string, error) {
 	const operation = "payments.create"
-	at, err := segment(operation, "order_id", orderID)
-	if err != nil {
+	if err := required(operation, "payment_amount", string(p.Amount)); err != nil {
 		return "", err
-	}
-	if p.Amount == "" {
-		return "", invalid(operation, "payment_amount", "is empty")
 	}
 	if err := amount(operation, "payment_amount", p.Amount); err != nil {
 		return "", err
 	}
-	if p.Method == "" {
-		p.Method = MethodCard
+	body := fields{
+		"payment_amount": p.Amount, "payment_method_type": cmp.Or(p.Method, MethodCard), "apply_to_commissions": p.ApplyCommissions,
 	}
-	body := map[string]any{"payment_amount": p.Amount, "payment_method_type": p.Method, "apply_to_commissions": p.ApplyCommissions}
-	put(body, "notes", p.Notes)
-	put(body, "external_source", p.ExternalSource)
-	put(body, "external_source_value", p.ExternalReference)
-	if !p.Time.IsZero() {
-		body["payment_time"] = stamp(p.Time)
-	}
-	return c.create(ctx, request{operation: operation, method: http.MethodPost, path: "/rest/v2/orders/" + at + "/payments", body: body})
+	body.put("notes", p.Notes)
+	body.put("external_source", p.ExternalSource)
+	body.put("external_source_value", p.ExternalReference)
+	body.putTime("payment_time", p.Time)
+	return c.create(ctx, post(operation, "/rest/v2/orders/{order_id}/payments", body, orderID))
 }
 
 // Payments returns the payments of an order, up to 1,000.
 func (c *Client) Payments(ctx context.Context, orderID string) ([]Payment, error) {
-	const operation = "payments.list"
-	at, err := segment(operation, "order_id", orderID)
-	if err != nil {
-		return nil, err
-	}
-	type payment struct {
-		ID      id      `json:"id"`
+	type wire struct {
+		made
 		Amount  Decimal `json:"amount"`
 		Note    string  `json:"note"`
 		PayTime instant `json:"pay_time"`
 	}
-	l := listing{operation: operation, path: "/rest/v2/orders/" + at + "/payments", array: "invoice_order_payments"}
-	wires, _, err := v2Page[payment](ctx, c, l, largestPage())
-	if err != nil {
-		return nil, err
-	}
-	var payments []Payment
-	for _, w := range wires {
-		payments = append(payments, Payment{ID: string(w.ID), Amount: w.Amount, Notes: w.Note, Time: w.PayTime.Time})
-	}
-	return payments, nil
-}
-
-// Product is something that orders are made of.
-type Product struct {
-	ID       string
-	SKU      string
-	Name     string
-	Price    Decimal
-	Currency string
-	Active   bool
-}
-
-type productWire struct {
-	ID     id     `json:"id"`
-	SKU    string `json:"sku"`
-	Name   string `json:"name"`
-	Price  *minor `json:"price"`
-	Active bool   `json:"active"`
-}
-
-func (w *productWire) product() Product {
-	p := Product{ID: string(w.ID), SKU: w.SKU, Name: w.Name, Price: w.Price.decimal(), Active: w.Active}
-	if w.Price != nil {
-		p.Currency = w.Price.CurrencyCode
-	}
-	return p
-}
-
-// FindProducts returns the products with exactly that SKU.
-func (c *Client) FindProducts(ctx context.Context, sku string) ([]Product, error) {
-	f := filter{operation: "products.list"}
-	f.equal("sku", sku)
-	query, err := f.query()
-	if err != nil {
-		return nil, err
-	}
-	if query == nil {
-		return nil, invalid(f.operation, "sku", "is empty")
-	}
-	query.Set("page_size", strconv.Itoa(maxPage))
-	wires, _, err := v2Page[productWire](ctx, c, listing{operation: f.operation, path: "/rest/v2/products", array: "products"}, query)
-	if err != nil {
-		return nil, err
-	}
-	var products []Product
-	for i := range wires {
-		if wires[i].SKU == sku {
-			products = append(products, wires[i].product())
-		}
-	}
-	return products, nil
-}
-
-// CreateProduct makes an active product. Price is required; v2 takes it in minor units of the account's currency,
-// so Currency matters where those are not hundredths. Repeating it makes a second product.
-func (c *Client) CreateProduct(ctx context.Context, p Product) (Product, error) {
-	const operation = "products.create"
-	if strings.TrimSpace(p.Name) == "" {
-		return Product{}, invalid(operation, "name", "is empty")
-	}
-	price, err := minorUnits(operation, "price", p.Price, p.Currency)
-	if err != nil {
-		return Product{}, err
-	}
-	body := map[string]any{"name": p.Name, "short_description": p.Name, "price": price, "active": true}
-	put(body, "sku", p.SKU)
-	var got productWire
-	a, err := c.do(ctx, request{operation: operation, method: http.MethodPost, path: "/rest/v2/products", body: body}, &got)
-	if err != nil {
-		return Product{}, err
-	}
-	if got.ID == "" {
-		return Product{}, a.unreadable(operation, "a product without id", nil)
-	}
-	return got.product(), nil
+	r := get("payments.list", "/rest/v2/orders/{order_id}/payments", orderID)
+	return v2List(ctx, c, r, "invoice_order_payments", func(w *wire) Payment {
+		return Payment{ID: string(w.ID), Amount: w.Amount, Notes: w.Note, Time: w.PayTime.Time}
+	})
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"iter"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 )
+
+// maxPage is the largest page of v1 and most of v2.
+const maxPage = 1000
 
 // Permit is asked before each request of an iterator; an error ends the iteration with it. nil always allows.
 type Permit func(ctx context.Context) error
@@ -20,33 +22,21 @@ func (p Permit) ask(ctx context.Context) error {
 	return p(ctx)
 }
 
-// listing is one list of REST v2.
-type listing struct {
-	operation string
-	path      string
-	query     url.Values
-	size      string // page_size: 1000, users 100, automations 25
-	array     string // name of the array in the answer
-}
-
-// v2Pages walks through a list of v2. next_page_token has been seen as a token and as a whole address.
-func v2Pages[W any](ctx context.Context, c *Client, l listing, permit Permit) iter.Seq2[W, error] {
-	return func(yield func(W, error) bool) {
-		var none W
-		token := ""
-		for {
+// v2Pages walks through a list of v2. size is its largest page: 1,000 but for users (100) and automations (25).
+// next_page_token has been seen as a token and as a whole address.
+func v2Pages[W, T any](ctx context.Context, c *Client, r request, array string, size int, permit Permit, show func(*W) T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		for token := ""; ; {
 			if err := permit.ask(ctx); err != nil {
 				yield(none, err)
 				return
 			}
-			query := url.Values{"page_size": {l.size}}
-			for k, v := range l.query {
-				query[k] = v
-			}
+			query := url.Values{"page_size": {strconv.Itoa(size)}}
 			if token != "" {
 				query.Set("page_token", token)
 			}
-			items, next, err := v2Page[W](ctx, c, l, query)
+			items, next, err := v2Page(ctx, c, r.with(query), array, show)
 			if err != nil {
 				yield(none, err)
 				return
@@ -65,27 +55,40 @@ func v2Pages[W any](ctx context.Context, c *Client, l listing, permit Permit) it
 	}
 }
 
-// v2Page reads one page. An answer without the array is a page without items; an answer that is not an object fails.
-func v2Page[W any](ctx context.Context, c *Client, l listing, query url.Values) ([]W, string, error) {
+// v2Page reads one page, the largest there is where the query does not say. An answer without the array is a page
+// without items; an answer that is not an object fails.
+func v2Page[W, T any](ctx context.Context, c *Client, r request, array string, show func(*W) T) (items []T, next string, err error) {
+	if r.query == nil {
+		r.query = url.Values{}
+	}
+	if !r.query.Has("page_size") {
+		r.query.Set("page_size", strconv.Itoa(maxPage))
+	}
 	var page map[string]json.RawMessage
-	a, err := c.do(ctx, request{operation: l.operation, method: http.MethodGet, path: l.path, query: query}, &page)
+	a, err := c.do(ctx, r, &page)
 	if err != nil {
 		return nil, "", err
 	}
-	var items []W
-	if raw, ok := page[l.array]; ok {
-		if err := decode(raw, &items); err != nil {
-			return nil, "", a.unreadable(l.operation, "a list of unexpected shape", err)
+	var wires []W
+	if raw, ok := page[array]; ok {
+		if err := decode(raw, &wires); err != nil {
+			return nil, "", a.unreadable(r.operation, "a list of unexpected shape", err)
 		}
 	}
-	var token string
-	if raw, ok := page["next_page_token"]; ok && decode(raw, &token) != nil {
-		return nil, "", a.unreadable(l.operation, "an unexpected page token", nil)
+	if raw, ok := page["next_page_token"]; ok && decode(raw, &next) != nil {
+		return nil, "", a.unreadable(r.operation, "an unexpected page token", nil)
 	}
-	return items, pageToken(token), nil
+	for i := range wires {
+		items = append(items, show(&wires[i]))
+	}
+	return items, pageToken(next), nil
 }
 
-func largestPage() url.Values { return url.Values{"page_size": {strconv.Itoa(maxPage)}} }
+// v2List is v2Page for those who want no further pages.
+func v2List[W, T any](ctx context.Context, c *Client, r request, array string, show func(*W) T) ([]T, error) {
+	items, _, err := v2Page(ctx, c, r, array, show)
+	return items, err
+}
 
 func pageToken(text string) string {
 	if !strings.Contains(text, "://") {
@@ -129,10 +132,17 @@ func (f *filter) refuse(field, value string) {
 	f.err = invalid(f.operation, field, "cannot be searched for: %.80q holds a sign of Keap's filter language", value)
 }
 
-// query returns the filter as query parameters, nil for an empty one.
-func (f *filter) query() (url.Values, error) {
-	if f.err != nil || len(f.parts) == 0 {
+// query returns the filter as query parameters. An empty one is refused: Keap answers it with everything.
+func (f *filter) query(order string) (url.Values, error) {
+	switch {
+	case f.err != nil:
 		return nil, f.err
+	case len(f.parts) == 0:
+		return nil, invalid(f.operation, "filter", "is empty")
 	}
-	return url.Values{"filter": {strings.Join(f.parts, ";")}}, nil
+	query := url.Values{"filter": {strings.Join(f.parts, ";")}}
+	if order != "" {
+		query.Set("order_by", order)
+	}
+	return query, nil
 }

@@ -3,7 +3,6 @@ package keap
 import (
 	"encoding/json"
 	"fmt"
-	"iter"
 )
 
 // rowResults reads the results per item of a batch. The specification of v1 and what has been observed disagree, so
@@ -56,17 +55,14 @@ func result(value json.RawMessage) string {
 	return string(TagSuccess)
 }
 
-// mapped turns the items of a list into what the package shows.
-func mapped[W, T any](in iter.Seq2[W, error], show func(W) T) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		for w, err := range in {
-			var t T
-			if err == nil {
-				t = show(w)
-			}
-			if !yield(t, err) {
-				return
-			}
+// answered gives every id that was asked for its result, and missing to those that the answer did not mention.
+func answered[R ~string](said map[string]string, ids []string, missing R) map[string]R {
+	out := make(map[string]R, len(ids))
+	for _, id := range ids {
+		out[id] = missing
+		if text, ok := said[id]; ok {
+			out[id] = R(text)
 		}
 	}
+	return out
 }

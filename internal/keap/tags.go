@@ -43,17 +43,12 @@ func (r TagResult) OK() bool { return r == TagSuccess || r == TagDuplicate }
 // that was asked for. Safe to repeat. Keap answers 200 even if every tag failed.
 func (c *Client) ApplyTags(ctx context.Context, contactID string, tagIDs []string) (map[string]TagResult, error) {
 	const operation = "tags.apply"
-	at, err := segment(operation, "contact_id", contactID)
-	if err != nil {
-		return nil, err
-	}
 	ids, err := numbers(operation, "tagIds", tagIDs)
 	if err != nil {
 		return nil, err
 	}
 	var raw json.RawMessage
-	r := request{operation: operation, method: http.MethodPost, path: "/rest/v1/contacts/" + at + "/tags", body: map[string]any{"tagIds": ids}}
-	a, err := c.do(ctx, r, &raw)
+	a, err := c.do(ctx, post(operation, "/rest/v1/contacts/{contact_id}/tags", fields{"tagIds": ids}, contactID), &raw)
 	if err != nil {
 		return nil, err
 	}
@@ -63,15 +58,11 @@ func (c *Client) ApplyTags(ctx context.Context, contactID string, tagIDs []strin
 // RemoveTags takes many tags from one contact (v1). Tags that it does not have are no error. Safe to repeat.
 func (c *Client) RemoveTags(ctx context.Context, contactID string, tagIDs []string) error {
 	const operation = "tags.remove"
-	at, err := segment(operation, "contact_id", contactID)
-	if err != nil {
-		return err
-	}
 	if _, err := numbers(operation, "ids", tagIDs); err != nil {
 		return err
 	}
-	r := request{operation: operation, method: http.MethodDelete, path: "/rest/v1/contacts/" + at + "/tags", query: url.Values{"ids": {strings.Join(tagIDs, ",")}}}
-	_, err = c.do(ctx, r, nil)
+	r := request{operation: operation, method: http.MethodDelete, path: "/rest/v1/contacts/{contact_id}/tags", at: []string{contactID}}
+	_, err := c.do(ctx, r.with(url.Values{"ids": {strings.Join(tagIDs, ",")}}), nil)
 	return err
 }
 
@@ -79,14 +70,14 @@ func (c *Client) RemoveTags(ctx context.Context, contactID string, tagIDs []stri
 // Safe to repeat.
 func (c *Client) ApplyTag(ctx context.Context, tagID string, contactIDs []string) (map[string]TagResult, error) {
 	const operation = "tags.apply"
-	r, err := tagColumn(operation, "applyTags", tagID, contactIDs)
+	body, err := contactIDsBody(operation, contactIDs)
 	if err != nil {
 		return nil, err
 	}
 	var out struct {
 		Results json.RawMessage `json:"results"`
 	}
-	a, err := c.do(ctx, r, &out)
+	a, err := c.do(ctx, post(operation, "/rest/v2/tags/{tag_id}/contacts:applyTags", body, tagID), &out)
 	if err != nil {
 		return nil, err
 	}
@@ -95,64 +86,49 @@ func (c *Client) ApplyTag(ctx context.Context, tagID string, contactIDs []string
 
 // RemoveTag takes one tag from many contacts (v2). Keap gives no result per contact. Safe to repeat.
 func (c *Client) RemoveTag(ctx context.Context, tagID string, contactIDs []string) error {
-	r, err := tagColumn("tags.remove", "removeTags", tagID, contactIDs)
+	const operation = "tags.remove"
+	body, err := contactIDsBody(operation, contactIDs)
 	if err != nil {
 		return err
 	}
-	_, err = c.do(ctx, r, nil)
+	_, err = c.do(ctx, post(operation, "/rest/v2/tags/{tag_id}/contacts:removeTags", body, tagID), nil)
 	return err
 }
 
-func tagColumn(operation, verb, tagID string, contactIDs []string) (request, error) {
-	at, err := segment(operation, "tag_id", tagID)
-	if err != nil {
-		return request{}, err
-	}
+// contactIDsBody is the body of v2's columns: one thing for many contacts.
+func contactIDsBody(operation string, contactIDs []string) (fields, error) {
 	if len(contactIDs) == 0 {
-		return request{}, invalid(operation, "contact_ids", "is empty")
+		return nil, invalid(operation, "contact_ids", "is empty")
 	}
-	return request{
-		operation: operation, method: http.MethodPost, path: "/rest/v2/tags/" + at + "/contacts:" + verb,
-		body: map[string]any{"contact_ids": contactIDs},
-	}, nil
+	return fields{"contact_ids": contactIDs}, nil
 }
 
 func tagResults(a *answer, operation string, raw json.RawMessage, ids []string) (map[string]TagResult, error) {
-	results, err := rowResults(raw, ids)
+	said, err := rowResults(raw, ids)
 	if err != nil {
 		return nil, a.unreadable(operation, "results of an unknown shape", err)
 	}
-	out := make(map[string]TagResult, len(ids))
-	for _, id := range ids {
-		out[id] = TagUnanswered
-		if said, ok := results[id]; ok {
-			out[id] = TagResult(said)
-		}
-	}
-	return out, nil
+	return answered(said, ids, TagUnanswered), nil
 }
 
-// v1Tag is a tag with its category, as v1 lists them.
-type v1Tag struct {
-	ID          id     `json:"id"`
+// tagWire is a tag or a category in both versions; v1 tells the category's name too.
+type tagWire struct {
+	made
 	Name        string `json:"name"`
 	Description string `json:"description"`
-	Category    *struct {
-		ID   id     `json:"id"`
+	Category    struct {
+		made
 		Name string `json:"name"`
 	} `json:"category"`
 }
 
-func (t *v1Tag) tag() Tag {
-	out := Tag{ID: string(t.ID), Name: t.Name, Description: t.Description}
-	if t.Category != nil {
-		out.CategoryID, out.CategoryName = string(t.Category.ID), t.Category.Name
-	}
-	return out
+func (t *tagWire) tag() Tag {
+	return Tag{ID: string(t.ID), Name: t.Name, Description: t.Description, CategoryID: string(t.Category.ID), CategoryName: t.Category.Name}
 }
 
-// maxPage is the largest page of v1 and most of v2.
-const maxPage = 1000
+func (t *tagWire) category() TagCategory {
+	return TagCategory{ID: string(t.ID), Name: t.Name, Description: t.Description}
+}
 
 func (c *Client) v1Tags(ctx context.Context, name string, offset int) ([]Tag, int, error) {
 	query := url.Values{"limit": {strconv.Itoa(maxPage)}}
@@ -163,10 +139,10 @@ func (c *Client) v1Tags(ctx context.Context, name string, offset int) ([]Tag, in
 		query.Set("offset", strconv.Itoa(offset))
 	}
 	var page struct {
-		Tags  []v1Tag `json:"tags"`
-		Count int     `json:"count"`
+		Tags  []tagWire `json:"tags"`
+		Count int       `json:"count"`
 	}
-	if _, err := c.do(ctx, request{operation: "tags.list", method: http.MethodGet, path: "/rest/v1/tags", query: query}, &page); err != nil {
+	if _, err := c.do(ctx, get("tags.list", "/rest/v1/tags").with(query), &page); err != nil {
 		return nil, 0, err
 	}
 	tags := make([]Tag, len(page.Tags))
@@ -179,8 +155,8 @@ func (c *Client) v1Tags(ctx context.Context, name string, offset int) ([]Tag, in
 // FindTags returns the tags of that name, whatever their case. It asks v1: v2's filter has no way to quote the
 // commas and semicolons that names of tags hold, and does not tell the name of a category.
 func (c *Client) FindTags(ctx context.Context, name string) ([]Tag, error) {
-	if strings.TrimSpace(name) == "" {
-		return nil, invalid("tags.list", "name", "is empty")
+	if err := required("tags.list", "name", name); err != nil {
+		return nil, err
 	}
 	all, _, err := c.v1Tags(ctx, name, 0)
 	if err != nil {
@@ -225,66 +201,42 @@ func (c *Client) Tags(ctx context.Context, permit Permit) iter.Seq2[Tag, error] 
 // CreateTag makes a tag; categoryID may be empty. Repeating it may make a second tag of that name.
 func (c *Client) CreateTag(ctx context.Context, name, categoryID string) (Tag, error) {
 	const operation = "tags.create"
-	if strings.TrimSpace(name) == "" {
-		return Tag{}, invalid(operation, "name", "is empty")
+	if err := required(operation, "name", name); err != nil {
+		return Tag{}, err
 	}
 	if err := tooLong(operation, "name", name, maxTagName); err != nil {
 		return Tag{}, err
 	}
-	body := map[string]any{"name": name}
+	body := fields{"name": name}
 	if categoryID != "" {
-		body["category"] = map[string]string{"id": categoryID}
+		body["category"] = fields{"id": categoryID}
 	}
-	var got v1Tag
-	a, err := c.do(ctx, request{operation: operation, method: http.MethodPost, path: "/rest/v2/tags", body: body}, &got)
-	if err != nil {
+	var got tagWire
+	if _, err := c.do(ctx, post(operation, "/rest/v2/tags", body), &got); err != nil {
 		return Tag{}, err
-	}
-	if got.ID == "" {
-		return Tag{}, a.unreadable(operation, "a tag without id", nil)
 	}
 	return got.tag(), nil
 }
 
 // TagCategories goes through all categories.
 func (c *Client) TagCategories(ctx context.Context, permit Permit) iter.Seq2[TagCategory, error] {
-	l := listing{operation: "tags.categories.list", path: "/rest/v2/tags/categories", size: "1000", array: "tag_categories"}
-	return mapped(v2Pages[v1Tag](ctx, c, l, permit), func(t v1Tag) TagCategory {
-		return TagCategory{ID: string(t.ID), Name: t.Name, Description: t.Description}
-	})
+	return v2Pages(ctx, c, get("tags.categories.list", "/rest/v2/tags/categories"), "tag_categories", maxPage, permit, (*tagWire).category)
 }
 
 // CreateTagCategory makes a category.
 func (c *Client) CreateTagCategory(ctx context.Context, name string) (TagCategory, error) {
-	const operation = "tags.categories.create"
-	var got v1Tag
-	a, err := c.do(ctx, request{operation: operation, method: http.MethodPost, path: "/rest/v2/tags/categories", body: map[string]string{"name": name}}, &got)
-	if err != nil {
+	var got tagWire
+	if _, err := c.do(ctx, post("tags.categories.create", "/rest/v2/tags/categories", fields{"name": name}), &got); err != nil {
 		return TagCategory{}, err
 	}
-	if got.ID == "" {
-		return TagCategory{}, a.unreadable(operation, "a category without id", nil)
-	}
-	return TagCategory{ID: string(got.ID), Name: got.Name, Description: got.Description}, nil
+	return got.category(), nil
 }
 
 // ContactTags returns the tags of a contact, up to 1,000. Safe to repeat.
 func (c *Client) ContactTags(ctx context.Context, contactID string) ([]Tag, error) {
-	const operation = "contacts.tags"
-	at, err := segment(operation, "contact_id", contactID)
-	if err != nil {
-		return nil, err
+	type applied struct {
+		Tag tagWire `json:"tag"`
 	}
-	l := listing{operation: operation, path: "/rest/v2/contacts/" + at + "/tags", array: "tags"}
-	applied, _, err := v2Page[struct {
-		Tag v1Tag `json:"tag"`
-	}](ctx, c, l, largestPage())
-	if err != nil {
-		return nil, err
-	}
-	tags := make([]Tag, len(applied))
-	for i := range applied {
-		tags[i] = applied[i].Tag.tag()
-	}
-	return tags, nil
+	r := get("contacts.tags", "/rest/v2/contacts/{contact_id}/tags", contactID)
+	return v2List(ctx, c, r, "tags", func(w *applied) Tag { return w.Tag.tag() })
 }

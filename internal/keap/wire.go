@@ -54,18 +54,51 @@ func numbers(operation, field string, ids []string) ([]json.Number, error) {
 	return out, nil
 }
 
-// segment checks an id that becomes part of a path. Slashes and dots would lead elsewhere.
-func segment(operation, field, text string) (string, error) {
-	for _, r := range text {
-		if r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '-' || r == '_' {
-			continue
-		}
-		return "", invalid(operation, field, "%.40q is not an id", text)
-	}
+// checkSegment checks an id that becomes part of a path.
+func checkSegment(operation, field, text string) error {
 	if text == "" {
-		return "", invalid(operation, field, "is empty")
+		return invalid(operation, field, "is empty")
 	}
-	return text, nil
+	for _, r := range text {
+		if !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '-' || r == '_') {
+			return invalid(operation, field, "%.40q is not an id", text)
+		}
+	}
+	return nil
+}
+
+// required checks pairs of a field and its text.
+func required(operation string, pairs ...string) error {
+	for i := 0; i < len(pairs); i += 2 {
+		if strings.TrimSpace(pairs[i+1]) == "" {
+			return invalid(operation, pairs[i], "is empty")
+		}
+	}
+	return nil
+}
+
+// made is embedded in answers that must tell an id.
+type made struct {
+	ID id `json:"id"`
+}
+
+func (m *made) lacksID() bool { return m.ID == "" }
+
+// fields is a request body.
+type fields map[string]any
+
+// put sets a text that is not empty.
+func (f fields) put(name, text string) {
+	if text != "" {
+		f[name] = text
+	}
+}
+
+// putTime sets an instant that is not zero, in UTC with milliseconds.
+func (f fields) putTime(name string, t time.Time) {
+	if !t.IsZero() {
+		f[name] = stamp(t)
+	}
 }
 
 // Decimal is an exact amount as decimal text: "59.90". "" is no amount. In JSON it is written as a number with the
@@ -143,8 +176,8 @@ func amount(operation, field string, d Decimal) error {
 
 // minor is v2's form of money on the way back: minor units and a currency.
 type minor struct {
-	Amount       *json.Number `json:"amount"`
-	CurrencyCode string       `json:"currency_code"`
+	Amount       json.Number `json:"amount"`
+	CurrencyCode string      `json:"currency_code"`
 }
 
 // currencyDigits lists the currencies of ISO 4217 whose minor unit is not a hundredth.
@@ -154,20 +187,22 @@ var currencyDigits = map[string]int{
 	"BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3, "CLF": 4, "UYW": 4,
 }
 
-// decimal spells minor units out; "" where they are no whole number.
-func (m *minor) decimal() Decimal {
-	if m == nil || m.Amount == nil {
-		return ""
-	}
-	n, ok := new(big.Int).SetString(m.Amount.String(), 10)
-	if !ok {
-		return ""
-	}
-	digits, listed := currencyDigits[strings.ToUpper(m.CurrencyCode)]
+// minorScale is how many minor units make a major one, and the decimals that this takes.
+func minorScale(currency string) (*big.Int, int) {
+	digits, listed := currencyDigits[strings.ToUpper(currency)]
 	if !listed {
 		digits = 2
 	}
-	scale := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(digits)), nil)
+	return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(digits)), nil), digits
+}
+
+// decimal spells minor units out; "" where there are none or they are no whole number.
+func (m *minor) decimal() Decimal {
+	n, ok := new(big.Int).SetString(string(m.Amount), 10)
+	if !ok {
+		return ""
+	}
+	scale, digits := minorScale(m.CurrencyCode)
 	return Decimal(new(big.Rat).SetFrac(n, scale).FloatString(digits))
 }
 
@@ -176,16 +211,12 @@ func minorUnits(operation, field string, d Decimal, currency string) (json.Numbe
 	if err := amount(operation, field, d); err != nil {
 		return "", err
 	}
-	digits, listed := currencyDigits[strings.ToUpper(currency)]
-	if !listed {
-		digits = 2
-	}
 	r, ok := new(big.Rat).SetString(string(d))
 	if !ok {
 		return "", invalid(operation, field, "is empty")
 	}
-	r.Mul(r, new(big.Rat).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(digits)), nil)))
-	if !r.IsInt() {
+	scale, digits := minorScale(currency)
+	if r.Mul(r, new(big.Rat).SetInt(scale)); !r.IsInt() {
 		return "", invalid(operation, field, "has more than %d decimals: %.40q", digits, string(d))
 	}
 	return json.Number(r.Num().String()), nil

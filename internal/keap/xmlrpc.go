@@ -29,7 +29,8 @@ func (c *Client) call(ctx context.Context, operation, method string, params ...a
 	if err != nil {
 		return value{}, invalid(operation, "", "%v", err)
 	}
-	r := request{operation: operation, method: http.MethodPost, path: "/xmlrpc/v1", xml: body}
+	r := post(operation, "/xmlrpc/v1", nil)
+	r.xml = body
 	a, err := c.send(ctx, r)
 	if err != nil {
 		return value{}, err
