@@ -256,6 +256,10 @@ func (t *task) take(s *events.Step, r calls.Result) (_ events.Verdict, ok bool) 
 	}
 	v := t.verdict(s, r, j)
 	if j.kind == events.VerdictSnooze {
+		// What is given back did not happen, even where it was intended: XML-RPC was away, the credential was refused.
+		if t.marks.Steps[s.ID].State == events.StepIntended {
+			t.mark(s.ID, func(m *events.Mark) { m.State = events.StepWaiting })
+		}
 		return v, false
 	}
 	t.mark(s.ID, func(m *events.Mark) {

@@ -329,6 +329,20 @@ func TestOnePoisonedTagOfAGroup(t *testing.T) {
 	}
 }
 
+func TestGivenBackAfterItsIntentionIsNoDoubt(t *testing.T) {
+	s := newStage(step(events.DoActionSet, "7"))
+	s.answer = func(events.Step) calls.Result {
+		return calls.Result{Err: &calls.Closed{Until: time.Now().Add(time.Minute), Reason: events.Brownout}, Calls: 1}
+	}
+	if v, _ := s.handle(t); v.Kind != events.VerdictSnooze || v.Reason != events.Brownout {
+		t.Fatalf("verdict %+v", v)
+	}
+	s.answer = func(events.Step) calls.Result { return calls.Result{Calls: 1} }
+	if v, _ := s.handle(t); v.State() != events.Done || s.checks != 0 {
+		t.Errorf("verdict %+v, read back %d times", v, s.checks)
+	}
+}
+
 func TestWithoutMemoryNothingIsSent(t *testing.T) {
 	s := newStage(step(events.DoGoal, "x"))
 	s.saveErr = errors.New("disk full")
