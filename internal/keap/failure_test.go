@@ -30,53 +30,58 @@ func asError(t *testing.T, err error) *Error {
 	return e
 }
 
+// The shapes in which Keap and its gateway refuse.
+const (
+	saysV1    = `{"message":"BILLING Region is invalid"}`
+	saysV2    = `{"code":404,"message":"Contact not found","status":"NOT_FOUND","details":[]}`
+	saysFault = `{"fault":{"faultstring":"Invalid Access Token","detail":{"errorcode":"keymanagement.service.invalid_access_token"}}}`
+	saysHTML  = "<html><body>Bad gateway</body></html>"
+)
+
+// statuses are answers and what becomes of them.
+var statuses = []struct {
+	status  int
+	body    string
+	kind    Kind
+	message string
+}{
+	{400, saysV1, KindRefused, "Keap answered 400 Bad Request: BILLING Region is invalid"},
+	{401, saysFault, KindDenied, "Keap does not accept the credential (401): Invalid Access Token"},
+	{403, saysV1, KindForbidden, "Keap answered 403 Forbidden: BILLING Region is invalid"},
+	{404, saysV2, KindNotFound, "Keap answered 404 Not Found: Contact not found"},
+	{404, ``, KindNotFound, "Keap answered 404 Not Found"},
+	{404, saysHTML, KindWrongURL, "the answer (404) is not from Keap's API"},
+	{405, saysHTML, KindWrongURL, "the answer (405) is not from Keap's API"},
+	{405, saysV2, KindMissing, "Keap answered 405 Method Not Allowed: Contact not found"},
+	{406, ``, KindRefused, "Keap answered 406 Not Acceptable"},
+	{409, saysV1, KindConflict, "Keap answered 409 Conflict: BILLING Region is invalid"},
+	{412, ``, KindConflict, "Keap answered 412 Precondition Failed"},
+	{413, saysHTML, KindTooLarge, "Keap answered 413 Request Entity Too Large"},
+	{414, saysHTML, KindTooLarge, "Keap answered 414 Request URI Too Long"},
+	{415, ``, KindRefused, "Keap answered 415 Unsupported Media Type"},
+	{418, ``, KindRefused, "Keap answered 418 I'm a teapot"},
+	{422, saysV2, KindRefused, "Keap answered 422 Unprocessable Entity: Contact not found"},
+	{429, `{"code":"429","message":"Quota Exceeded","status":"Request Throttled","details":null}`, KindThrottled, "over the quota (429): Quota Exceeded"},
+	{431, ``, KindTooLarge, "Keap answered 431 Request Header Fields Too Large"},
+	{500, saysV1, KindServer, "Keap answered 500 Internal Server Error: BILLING Region is invalid"},
+	{501, saysV1, KindMissing, "Keap answered 501 Not Implemented: BILLING Region is invalid"},
+	{502, saysHTML, KindServer, "Keap answered 502 Bad Gateway"},
+	{503, saysHTML, KindOverloaded, "Keap answered 503 Service Unavailable"},
+	{504, saysHTML, KindServer, "Keap answered 504 Gateway Timeout"},
+	{599, ``, KindServer, "Keap answered 599 HTTP status"},
+	{302, ``, KindWrongURL, "the answer (302) is not from Keap's API"},
+	{200, saysHTML, KindUnreadable, "Keap answered 200 with HTML or XML instead of JSON"},
+	{200, ``, KindUnreadable, "Keap answered 200 with an empty answer"},
+	{200, `{"id":"1`, KindUnreadable, "Keap answered 200 with truncated or broken JSON"},
+	{200, `nonsense`, KindUnreadable, "Keap answered 200 with text instead of JSON"},
+	{200, `[]`, KindUnreadable, "Keap answered 200 with JSON of an unexpected shape"},
+	{200, `{"id":"1"} {}`, KindUnreadable, "Keap answered 200 with truncated or broken JSON"},
+	{201, `{}`, KindUnreadable, "Keap answered 201 with no id"},
+	{204, ``, KindUnreadable, "Keap answered 204 with an empty answer"},
+}
+
 func TestStatuses(t *testing.T) {
-	const (
-		v1Body    = `{"message":"BILLING Region is invalid"}`
-		v2Body    = `{"code":404,"message":"Contact not found","status":"NOT_FOUND","details":[]}`
-		faultBody = `{"fault":{"faultstring":"Invalid Access Token","detail":{"errorcode":"keymanagement.service.invalid_access_token"}}}`
-		html      = "<html><body>Bad gateway</body></html>"
-	)
-	for _, tc := range []struct {
-		status  int
-		body    string
-		kind    Kind
-		message string
-	}{
-		{400, v1Body, KindRefused, "Keap answered 400 Bad Request: BILLING Region is invalid"},
-		{401, faultBody, KindDenied, "Keap does not accept the credential (401): Invalid Access Token"},
-		{403, v1Body, KindForbidden, "Keap answered 403 Forbidden: BILLING Region is invalid"},
-		{404, v2Body, KindNotFound, "Keap answered 404 Not Found: Contact not found"},
-		{404, ``, KindNotFound, "Keap answered 404 Not Found"},
-		{404, html, KindWrongURL, "the answer (404) is not from Keap's API"},
-		{405, html, KindWrongURL, "the answer (405) is not from Keap's API"},
-		{405, v2Body, KindMissing, "Keap answered 405 Method Not Allowed: Contact not found"},
-		{406, ``, KindRefused, "Keap answered 406 Not Acceptable"},
-		{409, v1Body, KindConflict, "Keap answered 409 Conflict: BILLING Region is invalid"},
-		{412, ``, KindConflict, "Keap answered 412 Precondition Failed"},
-		{413, html, KindTooLarge, "Keap answered 413 Request Entity Too Large"},
-		{414, html, KindTooLarge, "Keap answered 414 Request URI Too Long"},
-		{415, ``, KindRefused, "Keap answered 415 Unsupported Media Type"},
-		{418, ``, KindRefused, "Keap answered 418 I'm a teapot"},
-		{422, v2Body, KindRefused, "Keap answered 422 Unprocessable Entity: Contact not found"},
-		{429, `{"code":"429","message":"Quota Exceeded","status":"Request Throttled","details":null}`, KindThrottled, "over the quota (429): Quota Exceeded"},
-		{431, ``, KindTooLarge, "Keap answered 431 Request Header Fields Too Large"},
-		{500, v1Body, KindServer, "Keap answered 500 Internal Server Error: BILLING Region is invalid"},
-		{501, v1Body, KindMissing, "Keap answered 501 Not Implemented: BILLING Region is invalid"},
-		{502, html, KindServer, "Keap answered 502 Bad Gateway"},
-		{503, html, KindOverloaded, "Keap answered 503 Service Unavailable"},
-		{504, html, KindServer, "Keap answered 504 Gateway Timeout"},
-		{599, ``, KindServer, "Keap answered 599 HTTP status"},
-		{302, ``, KindWrongURL, "the answer (302) is not from Keap's API"},
-		{200, html, KindUnreadable, "Keap answered 200 with HTML or XML instead of JSON"},
-		{200, ``, KindUnreadable, "Keap answered 200 with an empty answer"},
-		{200, `{"id":"1`, KindUnreadable, "Keap answered 200 with truncated or broken JSON"},
-		{200, `nonsense`, KindUnreadable, "Keap answered 200 with text instead of JSON"},
-		{200, `[]`, KindUnreadable, "Keap answered 200 with JSON of an unexpected shape"},
-		{200, `{"id":"1"} {}`, KindUnreadable, "Keap answered 200 with truncated or broken JSON"},
-		{201, `{}`, KindUnreadable, "Keap answered 201 with no id"},
-		{204, ``, KindUnreadable, "Keap answered 204 with an empty answer"},
-	} {
+	for _, tc := range statuses {
 		t.Run(fmt.Sprintf("%d %.20s", tc.status, tc.body), func(t *testing.T) {
 			_, c := newFake(t, func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Location", "https://elsewhere.example.com/")
@@ -103,16 +108,8 @@ func broken(t *testing.T, url string, transport http.RoundTripper) *Error {
 	return asError(t, one(c))
 }
 
-func TestTransportFailures(t *testing.T) {
-	quiet := log.New(io.Discard, "", 0)
-	closed := httptest.NewServer(nil)
-	closed.Close()
-	secure := httptest.NewUnstartedServer(says(201, `{"id":"1"}`))
-	secure.Config.ErrorLog = quiet
-	secure.StartTLS()
-	t.Cleanup(secure.Close)
-	plain := httptest.NewServer(says(201, `{"id":"1"}`))
-	t.Cleanup(plain.Close)
+// cuttingServer takes requests and answers none of them in full.
+func cuttingServer(t *testing.T) *httptest.Server {
 	release := make(chan struct{})
 	cut := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -135,7 +132,20 @@ func TestTransportFailures(t *testing.T) {
 	}))
 	t.Cleanup(cut.Close)
 	t.Cleanup(func() { close(release) })
+	return cut
+}
 
+func TestTransportFailures(t *testing.T) {
+	quiet := log.New(io.Discard, "", 0)
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	secure := httptest.NewUnstartedServer(says(201, `{"id":"1"}`))
+	secure.Config.ErrorLog = quiet
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	plain := httptest.NewServer(says(201, `{"id":"1"}`))
+	t.Cleanup(plain.Close)
+	cut := cuttingServer(t)
 	dial := func(fail func(ctx context.Context) error) http.RoundTripper {
 		return &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return nil, fail(ctx) }}
 	}
