@@ -240,16 +240,26 @@ func (h *testHands) Take(d events.Delivery, settle Settle) {
 		return
 	}
 	h.work.Go(func() {
-		v, ok := h.decide(d)
-		if !ok {
-			return
-		}
-		if err := settle(context.Background(), v); err != nil {
+		if err := h.run(d, settle); err != nil {
 			h.mu.Lock()
 			h.errs = append(h.errs, err)
 			h.mu.Unlock()
 		}
 	})
+}
+
+// run works a delivery until it is settled, or parked until a time that a test does not wait for.
+func (h *testHands) run(d events.Delivery, settle Settle) error {
+	for {
+		v, ok := h.decide(d)
+		if !ok {
+			return nil
+		}
+		if err := settle(context.Background(), v); err != nil || v.State().Settled() || !v.Until.IsZero() {
+			return err
+		}
+		d.First = false
+	}
 }
 
 func (h *testHands) Close(context.Context) error {

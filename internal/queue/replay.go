@@ -33,7 +33,7 @@ func (q *Queue) Stored(ctx context.Context, account, key string, seq uint64) (*e
 // Replay works a settled event once more; the worker plans it anew and skips the steps that are done. What never got to
 // the log goes through the router again. done is false when the event is in hand now, or nothing of it is left.
 func (q *Queue) Replay(ctx context.Context, account, key string, seq uint64, job string) (done bool, err error) {
-	if q.memory.inHand(key) {
+	if !q.settledHere(ctx, key) {
 		return false, nil
 	}
 	if seq == 0 {
@@ -59,6 +59,20 @@ func (q *Queue) Replay(ctx context.Context, account, key string, seq uint64, job
 		return false, err
 	}
 	return true, q.again(ctx, en, pointer{Key: key, Seq: seq, Size: en.size, Job: job, Old: true}, job)
+}
+
+// settledHere tells whether nobody in this process has the event in hand. A verdict is known to the world a moment before
+// its event is let go, so it looks again for a while.
+func (q *Queue) settledHere(ctx context.Context, key string) bool {
+	for range 100 {
+		if !q.memory.inHand(key) {
+			return true
+		}
+		if !sleep(ctx, 10*time.Millisecond) {
+			break
+		}
+	}
+	return false
 }
 
 // again lines an event up once more, empties its slot and says so.
