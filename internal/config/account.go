@@ -116,7 +116,6 @@ type ActionSet struct {
 type Replacement struct {
 	Goal     *rules.Goal     `yaml:"goal"`
 	Tag      string          `yaml:"tag"`
-	Untag    string          `yaml:"untag"`
 	Sequence *rules.Sequence `yaml:"sequence"`
 }
 

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -206,14 +207,14 @@ func (c *checker) actionSet(path string, s ActionSet) {
 	for i, r := range s.ReplaceWith {
 		at := fmt.Sprintf("%s.replace_with[%d]", path, i)
 		given := 0
-		for _, set := range []bool{r.Goal != nil, r.Tag != "", r.Untag != "", r.Sequence != nil} {
+		for _, set := range []bool{r.Goal != nil, r.Tag != "", r.Sequence != nil} {
 			if set {
 				given++
 			}
 		}
 		switch {
 		case given != 1:
-			c.wrong(at, "a replacement is one of goal, tag, untag, sequence", "a list takes several")
+			c.wrong(at, "a replacement is one of goal, tag, sequence", "a list takes several")
 		case r.Goal != nil && (r.Goal.Integration == "" || r.Goal.Call == ""):
 			c.wrong(at, "a goal needs integration and call", "")
 		case r.Sequence != nil && (r.Sequence.Automation == "" || r.Sequence.Sequence == ""):
@@ -269,20 +270,34 @@ func webAddress(text string) bool {
 // pathTo is a path of two steps whose second is any name.
 func pathTo(first, second string) string { return fmt.Sprintf("%s[%q]", first, second) }
 
+// xmlrpcEnds is the end of Keap's XML-RPC, and with it of running action sets.
+var xmlrpcEnds = time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // actionSets warns of action sets that a rule runs and nothing replaces.
-func (c *checker) actionSets(a *Account) {
-	for i, r := range a.Rules {
-		for branch, steps := range map[string][]rules.Step{"do": r.Do, "created": r.Created, "updated": r.Updated} {
-			for j, s := range steps {
-				for k, id := range s.ActionSet {
-					if strings.Contains(id, "{{") || len(a.ActionSets[id].ReplaceWith) > 0 {
-						continue
-					}
-					c.warning(fmt.Sprintf("rules[%d].%s[%d].action_set[%d]", i, branch, j, k),
-						fmt.Sprintf("nothing replaces action set %.20s when XML-RPC ends on 31 December 2026", id),
-						fmt.Sprintf("action_sets: {%.20s: {replace_with: {goal: {integration: …, call: …}}}}", id))
-				}
-			}
+func (c *checker) actionSets(a *Account, sets map[string][]rules.Rule, now time.Time) {
+	when := "XML-RPC has ended on 31 December 2026"
+	if left := xmlrpcEnds.Sub(now); left > 0 {
+		when = fmt.Sprintf("XML-RPC ends on 31 December 2026, in %s", count(int(left.Hours()/24), "day"))
+	}
+	for _, n := range a.Set.Named() {
+		if n.Kind != rules.NamedActionSet || len(a.ActionSets[n.Name].ReplaceWith) > 0 {
+			continue
+		}
+		c.warning(a.entry(n, sets), fmt.Sprintf("nothing replaces action set %.20s, and %s", n.Name, when),
+			fmt.Sprintf("action_sets: {%.20s: {replace_with: {goal: {integration: …, call: …}}}}", n.Name))
+	}
+}
+
+// entry is the path of what a rule names: in the account's own rule, or of the use of the set that the rule is from.
+func (a *Account) entry(n rules.Named, sets map[string][]rules.Rule) string {
+	for i := range a.Rules {
+		r := &a.Rules[i]
+		if r.Use == "" && r.Name == n.Rule {
+			return fmt.Sprintf("rules[%d].%s", i, n.Path)
+		}
+		if slices.ContainsFunc(sets[r.Use], func(r rules.Rule) bool { return r.Name == n.Rule }) {
+			return fmt.Sprintf("rules[%d].use", i)
 		}
 	}
+	return "rules"
 }

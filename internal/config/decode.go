@@ -21,6 +21,9 @@ import (
 // can mean billions.
 const maxNodes = 100_000
 
+// maxDepth is how deep values may be nested; an anchor inside itself would have no end.
+const maxDepth = 60
+
 // decoder fills Go values from YAML and keeps every mistake. Where a list is expected, a single value counts as a list
 // of one. Where a type implements encoding.TextUnmarshaler, a scalar goes there, even for a struct.
 type decoder struct {
@@ -125,9 +128,13 @@ func (d *decoder) follow(n ast.Node) ast.Node {
 
 // decode fills v, which must be settable.
 func (d *decoder) decode(n ast.Node, v reflect.Value) {
-	if d.left--; d.left <= 0 {
-		if d.left == 0 {
+	d.left--
+	d.depth++
+	defer func() { d.depth-- }()
+	if d.left <= 0 || d.depth > maxDepth {
+		if d.left >= 0 {
 			d.wrong(placeOf(n), "the file comes to too many values", "do aliases (*) repeat one another?")
+			d.left = 0
 		}
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -98,7 +99,7 @@ func first(path string, paths []string, read map[string]*file) (*Config, []FileM
 	for _, p := range paths {
 		files = append(files, read[p])
 	}
-	c := assemble(path, files)
+	c := assemble(path, files, time.Now())
 	var wrong []FileMistakes
 	for _, f := range files {
 		if len(f.d.mistakes) > 0 {
@@ -129,7 +130,7 @@ func next(path string, paths []string, read map[string]*file, old *Config) (*Con
 		if refuse(files) {
 			continue
 		}
-		if c := assemble(path, files); !refuse(files) {
+		if c := assemble(path, files, time.Now()); !refuse(files) {
 			release(files)
 			return c, wrong
 		}
@@ -176,7 +177,7 @@ func list(path string) ([]string, error) {
 
 // readFile decodes one file and checks all of it but rules.
 func readFile(path string, lookup func(string) (string, bool)) *file {
-	f := &file{path: path, bases: map[string]ast.Node{}}
+	f := &file{path: path}
 	f.d = &decoder{file: path, expander: expander{folder: filepath.Dir(path), lookup: lookup}}
 	info, err := os.Stat(path)
 	if err == nil && info.Size() > maxFile {
@@ -196,6 +197,7 @@ func readFile(path string, lookup func(string) (string, bool)) *file {
 
 // decode reads the content: a document, or one account that is named like the file.
 func (f *file) decode(content []byte) {
+	f.bases = map[string]ast.Node{}
 	f.body = f.d.parse(content)
 	if f.body == nil {
 		if len(f.d.mistakes) == 0 {
@@ -295,7 +297,7 @@ func release(files []*file) {
 }
 
 // assemble puts files together. What goes wrong between them (a name that two files use, rules) becomes a mistake of the later one.
-func assemble(path string, files []*file) *Config {
+func assemble(path string, files []*file, now time.Time) *Config {
 	c := &Config{Accounts: map[string]*Account{}, RuleSets: map[string][]rules.Rule{}, Path: path, files: map[string]*file{}, setFiles: map[string]string{}}
 	from := map[string]*file{}
 	for _, f := range files {
@@ -317,7 +319,7 @@ func assemble(path string, files []*file) *Config {
 		}
 	}
 	for _, f := range files {
-		c.take(f, library)
+		c.take(f, library, now)
 	}
 	if len(c.Accounts) == 0 {
 		c.Warnings = append(c.Warnings, Mistake{File: path, Text: "there are no accounts"})
@@ -326,7 +328,7 @@ func assemble(path string, files []*file) *Config {
 	return c
 }
 
-func (c *Config) take(f *file, library *rules.Library) {
+func (c *Config) take(f *file, library *rules.Library, now time.Time) {
 	for _, name := range slices.Sorted(maps.Keys(f.doc.Accounts)) {
 		a := f.doc.Accounts[name]
 		if other, double := c.Accounts[name]; double {
@@ -344,7 +346,9 @@ func (c *Config) take(f *file, library *rules.Library) {
 		for _, m := range mistakes {
 			f.at(name).rule("rules", m)
 		}
-		f.at(name).actionSets(a)
+		if a.Set != nil {
+			f.at(name).actionSets(a, c.RuleSets, now)
+		}
 	}
 	c.Notify = append(c.Notify, f.doc.Notify...)
 	c.Warnings = append(c.Warnings, f.warnings...)

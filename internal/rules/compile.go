@@ -22,6 +22,7 @@ type rule struct {
 	repeat   bool
 	contact  []contactPart // what its contact steps add, in order
 	actions  []action
+	named    []named
 	with     map[string]bool // parameters: true where it cannot do without
 }
 

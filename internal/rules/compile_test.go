@@ -187,3 +187,30 @@ func TestEqualRulesAreCompiledOnce(t *testing.T) {
 		t.Error("equal rules were compiled twice")
 	}
 }
+
+func TestNamed(t *testing.T) {
+	library, _ := NewLibrary(map[string][]Rule{"set": {{Name: "s", On: []string{"*"}, Do: []Step{{Tag: []string{"{{with.tag}}", "{{event.id}}"}}}}}})
+	set, mistakes := library.Compile([]Rule{purchase(), {Use: "set", With: map[string]any{"tag": "Lead"}}})
+	if len(mistakes) > 0 {
+		t.Fatal(mistakes)
+	}
+	var got []string
+	for _, n := range set.Named() {
+		got = append(got, n.Rule+" "+n.Path+" "+n.Kind+" "+n.Name)
+	}
+	want := []string{
+		"purchase do[0].contact.owner user 1", "purchase do[0].contact.owner user 5", "purchase do[0].contact.owner user 9", "purchase do[0].contact.fields.LastOrder custom field LastOrder",
+		"purchase do[1].tag[0] tag Customer", "purchase do[2].untag[0] tag Abandoned cart", "purchase do[3].action_set[0] action set 42",
+		"purchase do[5].sequence sequence 12/3", "purchase do[9].email.template template 77", "purchase created[0].tag[0] tag New", "purchase updated[0].action_set[0] action set 7",
+		"s do[0].tag[0] tag Lead",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	e := paidOrder()
+	e.Type = "lead.submitted"
+	p, err := set.Plan(e, noon)
+	if err != nil || !p.Steps[1].Literal || p.Steps[2].Literal {
+		t.Errorf("a tag that the account's configuration names is literal, one of the event's content is not: %+v, %v", p, err)
+	}
+}

@@ -87,6 +87,7 @@ func (c *compiler) targets(path string, list []string, kind events.StepKind) {
 	for i, source := range list {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		target := c.text(at, source)
+		c.names(nameOf[kind], at, target)
 		c.addAll(at, func(f *filler) []events.Step {
 			name := strings.TrimSpace(f.text(target))
 			switch {
@@ -95,25 +96,27 @@ func (c *compiler) targets(path string, list []string, kind events.StepKind) {
 			case name == "":
 				f.fail("the id is empty")
 			}
-			return []events.Step{{Do: kind, Target: name, Literal: target.literal()}}
+			return []events.Step{{Do: kind, Target: name, Literal: target.fixed()}}
 		})
 	}
 }
 
 func (c *compiler) goal(path string, g *Goal) {
 	integration, call := c.needed(path, "integration", g.Integration), c.needed(path, "call", g.Call)
+	c.names(NamedGoal, path, integration, call)
 	c.add(path, func(f *filler) events.Step {
 		goal := events.GoalStep{Integration: f.needed("integration", integration), Call: f.needed("call", call)}
-		return events.Step{Do: events.DoGoal, Target: goal.Integration + "/" + goal.Call, Goal: &goal, Literal: integration.literal() && call.literal()}
+		return events.Step{Do: events.DoGoal, Target: goal.Integration + "/" + goal.Call, Goal: &goal, Literal: integration.fixed() && call.fixed()}
 	})
 }
 
 func (c *compiler) sequence(path string, s *Sequence) {
 	automation, sequence := c.needed(path, "automation", s.Automation), c.needed(path, "sequence", s.Sequence)
+	c.names(NamedSequence, path, automation, sequence)
 	remove := s.Remove
 	c.add(path, func(f *filler) events.Step {
 		step := events.SequenceStep{Automation: f.needed("automation", automation), Sequence: f.needed("sequence", sequence), Remove: remove}
-		return events.Step{Do: events.DoSequence, Target: step.Automation + "/" + step.Sequence, Sequence: &step, Literal: automation.literal() && sequence.literal()}
+		return events.Step{Do: events.DoSequence, Target: step.Automation + "/" + step.Sequence, Sequence: &step, Literal: automation.fixed() && sequence.fixed()}
 	})
 }
 
@@ -127,6 +130,7 @@ func (c *compiler) note(path string, n *Note) {
 		c.wrong(path+".type", 0, fmt.Sprintf("%q is none of %s", n.Type, strings.Join(noteTypes, ", ")))
 	}
 	title, body, user := c.text(path+".title", n.Title), c.text(path+".body", n.Body), c.text(path+".user", n.User)
+	c.names(NamedUser, path+".user", user)
 	kind := n.Type
 	c.add(path, func(f *filler) events.Step {
 		return events.Step{Do: events.DoNote, Note: &events.NoteStep{Title: f.text(title), Body: f.text(body), Type: kind, User: f.text(user)}}
@@ -136,6 +140,7 @@ func (c *compiler) note(path string, n *Note) {
 func (c *compiler) task(path string, t *Task) {
 	title := c.needed(path, "title", t.Title)
 	body, due, user := c.text(path+".body", t.Body), c.due(path+".due", t.Due), c.text(path+".user", t.User)
+	c.names(NamedUser, path+".user", user)
 	c.add(path, func(f *filler) events.Step {
 		return events.Step{Do: events.DoTask, Task: &events.TaskStep{Title: f.needed("title", title), Body: f.text(body), Due: f.time(due), User: f.text(user)}}
 	})
@@ -151,8 +156,10 @@ func (c *compiler) order(path string, o *Order) {
 
 func (c *compiler) email(path string, e *Email) {
 	template, user := c.needed(path, "template", e.Template), c.text(path+".user", e.User)
+	c.names(NamedTemplate, path+".template", template)
+	c.names(NamedUser, path+".user", user)
 	c.add(path, func(f *filler) events.Step {
-		return events.Step{Do: events.DoEmail, Target: f.needed("template", template), Literal: template.literal(), Email: &events.EmailStep{User: f.text(user)}}
+		return events.Step{Do: events.DoEmail, Target: f.needed("template", template), Literal: template.fixed(), Email: &events.EmailStep{User: f.text(user)}}
 	})
 }
 
@@ -186,6 +193,12 @@ func (c *compiler) contact(path string, s *Contact) {
 	}
 	if s.Owner != nil {
 		p.owners = c.owners(path+".owner", s.Owner)
+		for _, user := range p.owners {
+			c.names(NamedUser, path+".owner", user)
+		}
+	}
+	for _, e := range p.fields {
+		c.names(NamedField, path+".fields"+step(e.name), &text{parts: []part{{literal: e.name}}})
 	}
 	if c.items {
 		c.wrong(path, 0, "a contact is written once; item is not there", "event.order.items[0]")

@@ -27,6 +27,21 @@ func (t *text) literal() bool {
 	return len(t.parts) == 0 || len(t.parts) == 1 && t.parts[0].expression == nil
 }
 
+// fixed tells whether the text is the same for every event: literal, or made of the parameters of a rule set alone.
+func (t *text) fixed() bool {
+	for _, p := range t.parts {
+		if p.expression == nil {
+			continue
+		}
+		for name := range p.uses {
+			if name != "with" {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // source is the literal text; only for literal ones.
 func (t *text) source() string {
 	if len(t.parts) == 0 {
