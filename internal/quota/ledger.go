@@ -63,6 +63,9 @@ func (l *Ledger) rollLocked(now time.Time) {
 	}
 	l.minute.expire(now)
 	l.tenant.expire(now)
+	if l.next.Sub(now) > 2*l.gap { // the clock was put back
+		l.next, l.sends, l.unplanned = now.Add(l.gap), now.Add(l.gap), now
+	}
 }
 
 // Take asks for one permit. With OK the call must be made now (see Slot) and Finished be said when it ended.

@@ -40,7 +40,9 @@ func count(calls []time.Time, from, to time.Time) int {
 	return n
 }
 
-func (s *server) all(from, to time.Time) int { return count(s.calls, from, to) + count(s.others, from, to) }
+func (s *server) all(from, to time.Time) int {
+	return count(s.calls, from, to) + count(s.others, from, to)
+}
 
 // call takes one call and gives what the headers say.
 func (s *server) call(at time.Time) (ok bool, minute, day Reading) {
@@ -61,7 +63,9 @@ func (s *server) call(at time.Time) (ok bool, minute, day Reading) {
 	s.maxSecond = max(s.maxSecond, count(s.calls, at.Add(-time.Second+1), at))
 	s.maxMinute = max(s.maxMinute, count(s.calls, at.Add(-time.Minute+1), at))
 	s.maxDayAll = max(s.maxDayAll, count(s.calls, today, at))
-	read := func(limit, used int) Reading { return Reading{Known: true, Limit: limit, Used: used, Available: max(0, limit-used)} }
+	read := func(limit, used int) Reading {
+		return Reading{Known: true, Limit: limit, Used: used, Available: max(0, limit-used)}
+	}
 	minute, day = read(s.limits.Minute, minuteUsed), read(s.limits.Day, dayUsed)
 	day.Resets = today.Add(24 * time.Hour)
 	return ok, minute, day

@@ -60,7 +60,7 @@ func (l *Ledger) Observe(o Observation) {
 	defer l.mu.Unlock()
 	l.adjustClock(o)
 	l.rollLocked(o.At)
-	l.placeLocked(o.Sent)
+	l.placeLocked(o)
 	l.countLocked(o)
 	if o.Status == 429 {
 		l.refusedLocked(o)
@@ -89,8 +89,12 @@ func (l *Ledger) adjustClock(o Observation) {
 
 // placeLocked moves a call to when its request was really written. Which of the calls on their way it was does
 // not matter to the windows.
-func (l *Ledger) placeLocked(sent time.Time) {
-	if len(l.flying) == 0 || sent.IsZero() || sent.Before(l.flying[0]) {
+func (l *Ledger) placeLocked(o Observation) {
+	if len(l.flying) == 0 || o.Sent.IsZero() {
+		return
+	}
+	sent := o.At.Add(-o.At.Round(0).Sub(o.Sent.Round(0))) // by the clock that At was read from
+	if sent.Before(l.flying[0]) {
 		return
 	}
 	granted := l.flying[0]

@@ -83,7 +83,7 @@ func (l *Ledger) secondLocked(now time.Time) Usage {
 }
 
 func (l *Ledger) closureLocked(now time.Time) *Closure {
-	if at := l.trouble.opens(now); at.After(now) {
+	if l.trouble.active() {
 		return &Closure{Window: l.trouble.window, Since: l.trouble.since, Until: l.trouble.until, Told: l.trouble.told}
 	}
 	server := now.Add(l.skew)

@@ -24,8 +24,14 @@ type rolling struct {
 	sum    int         // of others
 }
 
-// expire forgets what has left the window.
+// expire forgets what has left the window. What lies ahead of now, because the clock was put back, counts as made now.
 func (r *rolling) expire(now time.Time) {
+	for i := len(r.own) - 1; i >= 0 && r.own[i].After(now); i-- {
+		r.own[i] = now
+	}
+	for i := len(r.others) - 1; i >= 0 && r.others[i].at.After(now); i-- {
+		r.others[i].at = now
+	}
 	n := 0
 	for n < len(r.own) && now.Sub(r.own[n]) >= r.span {
 		n++
