@@ -32,6 +32,7 @@ type decoder struct {
 	anchors  map[string]ast.Node
 	mistakes Mistakes
 	left     int              // nodes that may still be visited
+	depth    int              // of the node that is being visited
 	hidden   map[place]string // values that references stand for: they are not shown
 	broken   map[place]bool   // where decoding found mistakes: what follows from one is no second one
 }
