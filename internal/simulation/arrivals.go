@@ -163,13 +163,13 @@ func (d *drawing) returning() int {
 // Email is the address of a contact.
 func Email(contact int) string { return "buyer" + strconv.Itoa(contact) + "@example.com" }
 
-// profile is what an event tells of its contact: the telephone number changes from version to version.
+// profile is what an event tells of its contact: the family name changes from version to version.
 func profile(contact, version int) events.Contact {
 	return events.Contact{
-		Email: Email(contact), FirstName: "Buyer", LastName: "No " + strconv.Itoa(contact), Phone: phone(contact, version),
+		Email: Email(contact), FirstName: "Buyer", LastName: familyName(contact, version), Phone: fmt.Sprintf("+1555%07d", contact),
 	}
 }
 
-func phone(contact, version int) string {
-	return fmt.Sprintf("+1555%05d%02d", contact%100_000, version%100)
+func familyName(contact, version int) string {
+	return "No " + strconv.Itoa(contact) + "-" + strconv.Itoa(version)
 }

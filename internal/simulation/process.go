@@ -1,0 +1,137 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"bridge/internal/calls"
+	"bridge/internal/dispatch"
+	"bridge/internal/events"
+	"bridge/internal/keap"
+	"bridge/internal/quota"
+	"bridge/internal/secret"
+)
+
+// planner is what a process spends its permits with; *calls.Planner is one.
+type planner interface {
+	dispatch.Keap
+	Hurry(contact string)
+	Close(ctx context.Context) error
+}
+
+// process is one run of the bridge's working side: it owns the group from open until somebody else does.
+type process struct {
+	r       *trial
+	epoch   uint64
+	view    *view
+	wire    *wire
+	ledger  *quota.Ledger
+	planner planner
+	lane    *dispatch.Lane
+	quit    chan struct{}
+	fed     sync.WaitGroup
+}
+
+// open starts a process, which takes the group over from whoever had it.
+func (r *trial) open() error {
+	p := &process{r: r, quit: make(chan struct{})}
+	epoch, nudge := r.inbox.own()
+	p.epoch = epoch
+	p.view = &view{store: r.store, lease: &lease{r.inbox, epoch}, known: map[string]int{}}
+	p.wire = &wire{
+		keap: r.keap.Transport(), rng: rand.New(rand.NewPCG(r.Seed, epoch)),
+		least: time.Duration(r.Workload.Call.LeastMS) * time.Millisecond, more: time.Duration(r.Workload.Call.MoreMS) * time.Millisecond,
+	}
+	p.ledger = quota.New(quota.Config{
+		Limits:  quota.Limits{Second: r.Workload.Quota.Second, Minute: r.Workload.Quota.Minute, Day: r.dayLimit()},
+		Reserve: quota.Shares{Urgent: 0.2, Normal: 0.1},
+	})
+	if err := p.ledger.Restore(time.Now(), r.store.ledger); err != nil {
+		return err
+	}
+	key, err := keap.ServiceAccountKey(secret.New(simKey), secret.Text{})
+	if err != nil {
+		return err
+	}
+	client, err := keap.New(keap.Options{BaseURL: "https://keap.test/crm", Credential: key, Transport: p.wire, Observe: p.ledger.Observe})
+	if err != nil {
+		return err
+	}
+	if r.OneByOne {
+		p.planner = newOneByOne(client, p.ledger, p.view.saveLedger, r.tagIDs)
+	} else {
+		p.planner = calls.New(calls.Config{
+			Group: group, Ledger: p.ledger, Save: p.view.saveLedger, Memory: p.view, Behind: r.inbox.behind, Log: r.log,
+			Account: func(string) (calls.Account, bool) { return calls.Account{Keap: client, UserID: "1"}, true },
+		})
+	}
+	p.lane = dispatch.NewLane(dispatch.NewWorker(p.planner, p.view, r.plans, r.log), r.inbox, dispatch.DefaultLimits, r.log)
+	p.fed.Go(func() { p.feed(nudge) })
+	r.now.Store(p)
+	return nil
+}
+
+// feed hands deliveries over while there is room.
+func (p *process) feed(nudge <-chan struct{}) {
+	for {
+		room, bytes := p.lane.Room()
+		if bytes <= 0 {
+			room = 0
+		}
+		e, d := p.r.inbox.take(p.epoch, room)
+		if e == nil {
+			select {
+			case <-p.quit:
+				return
+			case <-nudge:
+			case <-p.lane.Freed():
+			}
+			continue
+		}
+		p.lane.Take(d, func(_ context.Context, v events.Verdict) error { return p.r.inbox.decide(p.epoch, e, v) })
+		if d.Priority == events.Urgent {
+			p.planner.Hurry(d.Contact)
+		}
+	}
+}
+
+// close ends the process in good order: calls on their way may end until ctx does.
+func (p *process) close(ctx context.Context) error {
+	close(p.quit)
+	p.fed.Wait()
+	if err := p.lane.Close(ctx); err != nil {
+		return fmt.Errorf("close the lane: %w", err)
+	}
+	if err := p.planner.Close(ctx); err != nil {
+		return fmt.Errorf("close the planner: %w", err)
+	}
+	return nil
+}
+
+// kill ends the process in the middle of whatever it does: from now on it writes nothing, and sees no answer. What it
+// has sent arrives. Its goroutines end behind the scenes.
+func (p *process) kill() {
+	p.r.inbox.own()
+	p.view.dead.Store(true)
+	p.wire.dead.Store(true)
+	p.r.buried.Go(func() { p.wither(time.Minute) })
+}
+
+// lose ends a process that does not know yet that another one owns the group: it may go on for a while with what needs
+// no new writing of the ledger.
+func (p *process) lose(unaware time.Duration) {
+	p.r.buried.Go(func() {
+		time.Sleep(unaware)
+		p.wither(time.Minute)
+	})
+}
+
+// wither closes a process whose end nobody can rely on; its errors tell nothing new.
+func (p *process) wither(patience time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_ = p.close(ctx)
+}

@@ -1,0 +1,151 @@
+package simulation
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"bridge/internal/events"
+	"bridge/internal/keap/sandbox"
+)
+
+// Report is what a run came to.
+type Report struct {
+	Load   Load
+	Seed   uint64
+	Bounds Bounds
+
+	Calls       int // from the first event to the last
+	ByOperation map[string]int
+	LiveDone    int // live events that were finished by midnight
+	Done        int
+	Urgent      Spread // from arrival to the end of the last call
+	Normal      Spread
+	BackFill    time.Duration // from midnight until the back-fill was finished; 0: it was not
+	Use         float64       // of the minute's window while released work waits
+	UseMinutes  int           // that it was seen over
+
+	Refused  int            // 429
+	Above    sandbox.Counts // of these, by window
+	Most     sandbox.Counts // in any second, minute, UTC day
+	Bursts   int            // of others
+	Doubts   int            // that a person had to resolve
+	Took     time.Duration  // of real time
+	Mistakes []string       // what the day should not have been
+}
+
+// Spread are durations, sorted.
+type Spread []time.Duration
+
+// Quantile is the q-quantile, 0 when there is nothing.
+func (s Spread) Quantile(q float64) time.Duration {
+	if len(s) == 0 {
+		return 0
+	}
+	return s[min(len(s)-1, int(q*float64(len(s))))]
+}
+
+// PerEvent is calls per event.
+func (r *Report) PerEvent() float64 { return float64(r.Calls) / float64(r.Bounds.Events) }
+
+// String is the report in a few lines.
+func (r *Report) String() string {
+	hours := func(d time.Duration) string { return fmt.Sprintf("%.2f h", d.Hours()) }
+	lines := []string{
+		fmt.Sprintf("seed %d, %s: %d of %d events with %d calls, %.4f each, %.4f × LB, %.4f × LBu", r.Seed, r.Load, r.Done, r.Bounds.Events,
+			r.Calls, r.PerEvent(), float64(r.Calls)/float64(r.Bounds.Wait), float64(r.Calls)/float64(r.Bounds.Urgent)),
+		fmt.Sprintf("  live done by midnight %d; urgent p50 %s p99 %s; normal p50 %s p99 %s; back-fill %s", r.LiveDone,
+			round(r.Urgent.Quantile(0.5)), round(r.Urgent.Quantile(0.99)), round(r.Normal.Quantile(0.5)), round(r.Normal.Quantile(0.99)), hours(r.BackFill)),
+		fmt.Sprintf("  use %.4f over %d looks; refused %d (%+v), others %d; most %+v; doubts %d; %s", r.Use, r.UseMinutes, r.Refused, r.Above,
+			r.Bursts, r.Most, r.Doubts, r.Took.Round(time.Millisecond)),
+		fmt.Sprintf("  %v", r.ByOperation),
+	}
+	for i, m := range r.Mistakes {
+		if i == 10 {
+			lines = append(lines, fmt.Sprintf("  … %d mistakes in all", len(r.Mistakes)))
+			break
+		}
+		lines = append(lines, "  MISTAKE: "+m)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func round(d time.Duration) time.Duration {
+	if d > time.Minute {
+		return d.Round(time.Second)
+	}
+	return d.Round(time.Millisecond)
+}
+
+// report measures a run that is over.
+func (r *trial) report() (*Report, error) {
+	out := &Report{
+		Load: r.Load, Seed: r.Seed, Bounds: r.day.Bounds(), ByOperation: map[string]int{}, Most: r.keap.Calls("").Max,
+		Bursts: len(r.Weather.Others), Doubts: r.clerk.resolved, Mistakes: r.clerk.failed,
+	}
+	log := r.keap.Log("", r.begins().Add(-2*time.Second), 0)
+	var accepted []time.Time
+	for i := range log {
+		l := &log[i]
+		out.Calls++
+		out.ByOperation[l.Operation]++
+		if l.Status == 429 && l.Fault == nil {
+			out.Refused++
+			continue
+		}
+		accepted = append(accepted, l.At)
+	}
+	out.Use, out.UseMinutes = r.meter.use(accepted, r.Workload.Quota.Minute)
+	out.Above = r.keap.Calls("").Violations
+	r.timings(out)
+	if r.meter.unfinished {
+		out.mistake("%d events were not finished %s after midnight", out.Bounds.Events-out.Done, r.Patience)
+	}
+	r.windows(out)
+	r.compare(out, log)
+	return out, nil
+}
+
+func (out *Report) mistake(format string, args ...any) {
+	out.Mistakes = append(out.Mistakes, fmt.Sprintf(format, args...))
+}
+
+// timings says when what was done.
+func (r *trial) timings(out *Report) {
+	midnight, filled := r.day.Begins.Add(24*time.Hour), true
+	for _, e := range r.inbox.entries {
+		if !e.settled {
+			filled = filled && e.Live
+			continue
+		}
+		out.Done++
+		took := e.done.Sub(e.At)
+		switch {
+		case !e.Live:
+			out.BackFill = max(out.BackFill, e.done.Sub(r.day.Begins))
+		case e.Priority == events.Urgent:
+			out.Urgent = append(out.Urgent, took)
+		default:
+			out.Normal = append(out.Normal, took)
+		}
+		if e.Live && !e.done.After(midnight) {
+			out.LiveDone++
+		}
+	}
+	if !filled {
+		out.BackFill = 0
+	}
+	slices.Sort(out.Urgent)
+	slices.Sort(out.Normal)
+}
+
+// windows holds the calls to the limits. Others close windows without our doing: then one call each may be refused.
+func (r *trial) windows(out *Report) {
+	if q := r.Workload.Quota; out.Most.Second > q.Second || out.Most.Minute > q.Minute || out.Most.Day > r.dayLimit() {
+		out.mistake("as many as %+v calls in a window", out.Most)
+	}
+	if out.Refused > out.Bursts {
+		out.mistake("%d calls were refused, %d windows were closed by others", out.Refused, out.Bursts)
+	}
+}
