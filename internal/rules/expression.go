@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,6 +18,8 @@ import (
 type expression struct {
 	program cel.Program
 	result  *cel.Type
+	holder  cel.Program     // of body.total: body, where a number's own text can be looked up; nil for others
+	key     any             // … and total
 	uses    map[string]bool // variables that it reads
 	with    map[string]bool // parameters that it reads: true where it cannot do without
 }
@@ -28,6 +31,39 @@ func (x *expression) eval(vars any) (ref.Val, error) {
 		return nil, fmt.Errorf("%s", runtimeText(err))
 	}
 	return value, nil
+}
+
+// print gives the value as text. A number of a JSON document keeps its own: 59.90 is not printed as 59.9.
+func (x *expression) print(vars any) (string, error) {
+	value, err := x.eval(vars)
+	if err != nil {
+		return "", err
+	}
+	if _, float := value.(types.Double); float && x.holder != nil {
+		if n, ok := x.number(vars); ok {
+			return n.String(), nil
+		}
+	}
+	return print(value)
+}
+
+func (x *expression) number(vars any) (json.Number, bool) {
+	holder, err := (&expression{program: x.holder}).eval(vars)
+	if err != nil {
+		return "", false
+	}
+	var value any
+	switch native := holder.Value().(type) {
+	case map[string]any:
+		name, _ := x.key.(string)
+		value = native[name]
+	case []any:
+		if i, ok := x.key.(int64); ok && i >= 0 && i < int64(len(native)) {
+			value = native[i]
+		}
+	}
+	n, ok := value.(json.Number)
+	return n, ok && !strings.ContainsAny(n.String(), "eE")
 }
 
 // compileExpression checks source. at is where it begins in the text that it stands in; printed means that its
@@ -57,7 +93,34 @@ func compileExpression(env *cel.Env, source string, at int, printed bool) (*expr
 		return nil, []Mistake{{Offset: at, Text: compileText(err.Error())}}
 	}
 	x.program = program
+	if printed {
+		x.findHolder(env, tree)
+	}
 	return x, nil
+}
+
+// findHolder prepares print for a path that ends inside a JSON document.
+func (x *expression) findHolder(env *cel.Env, tree *ast.AST) {
+	var operand ast.Expr
+	switch root := tree.Expr(); root.Kind() {
+	case ast.SelectKind:
+		operand, x.key = root.AsSelect().Operand(), root.AsSelect().FieldName()
+	case ast.CallKind:
+		args := root.AsCall().Args()
+		if root.AsCall().FunctionName() != operators.Index || args[1].Kind() != ast.LiteralKind {
+			return
+		}
+		operand, x.key = args[0], args[1].AsLiteral().Value()
+	default:
+		return
+	}
+	if t := tree.GetType(operand.ID()); t == nil || t.Kind() != types.DynKind {
+		return
+	}
+	part := ast.NewCheckedAST(ast.NewAST(operand, tree.SourceInfo()), tree.TypeMap(), tree.ReferenceMap())
+	if program, err := env.PlanProgram(part, cel.CostLimit(costLimit)); err == nil {
+		x.holder = program
+	}
 }
 
 // offsetIn turns a line and column (in characters) into bytes.

@@ -22,7 +22,7 @@ func paidOrder() *events.Event {
 			Contact: &events.Contact{Email: "ada@example.com", FirstName: "Ada", Phone: "+442079460000", Fields: map[string]string{"budget": "low"}},
 			Order: &events.Order{ID: "1001", Number: "A-1001", Total: "59.90", Currency: "EUR", PaidAt: &paid, URL: "https://shop.example.com/1001",
 				Items: []events.Item{{SKU: "HOODIE", Name: "Hoodie", Quantity: 1, Price: "45.00"}, {SKU: "BELT", Name: "Belt", Quantity: 2, Price: "7.45"}, {SKU: "HOODIE", Name: "Hoodie", Quantity: 1, Price: "45.00"}}},
-			Raw: json.RawMessage(`{"id": 820982911946154508, "total": "59.90", "weight": 1.50, "meta": [{"key": "gift", "value": true}], "note": null}`),
+			Raw: json.RawMessage(`{"id": 820982911946154508, "total": "59.90", "weight": 1.50, "sizes": [1, 12345678901234567.10], "meta": [{"key": "gift", "value": true}], "note": null}`),
 		},
 	}
 }

@@ -79,11 +79,7 @@ func (t *text) render(vars any) (string, error) {
 			b.WriteString(p.literal)
 			continue
 		}
-		value, err := p.eval(vars)
-		if err != nil {
-			return "", err
-		}
-		printed, err := print(value)
+		printed, err := p.print(vars)
 		if err != nil {
 			return "", err
 		}

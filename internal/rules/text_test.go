@@ -40,15 +40,17 @@ func TestTexts(t *testing.T) {
 		"{{now.getFullYear()}}":                                 "2026",
 		"{{event.raw.id}}":                                      "820982911946154508",
 		"{{event.raw.meta[0].key}} {{event.raw.meta[0].value}}": "gift true",
-		"{{event.raw.note}}":                                    "",
-		"{{event.contact.fields.budget}}":                       "low",
-		"{{source.name}}/{{source.kind}}":                       "shop/woocommerce",
-		"{{event.type}} {{event.id}} {{event.account}}":         "order.paid shop:order.paid:1001 default",
-		"{{'}}'}}{{\"{{\"}}":                                    "}}{{",
-		"{{ {'a': {'b': 'c'}}.a.b }}":                           "c",
-		"{{r'\\'}}":                                             `\`,
-		"{{'''it's'''}}":                                        "it's",
-		"ünï {{event.contact.first_name.upperAscii()}} cödé":    "ünï ADA cödé",
+		"{{event.raw.weight}} {{event.raw['weight']}} {{event.raw.weight + 1.0}}": "1.50 1.50 2.5",
+		"{{event.raw.sizes[1]}}":                             "12345678901234567.10",
+		"{{event.raw.note}}":                                 "",
+		"{{event.contact.fields.budget}}":                    "low",
+		"{{source.name}}/{{source.kind}}":                    "shop/woocommerce",
+		"{{event.type}} {{event.id}} {{event.account}}":      "order.paid shop:order.paid:1001 default",
+		"{{'}}'}}{{\"{{\"}}":                                 "}}{{",
+		"{{ {'a': {'b': 'c'}}.a.b }}":                        "c",
+		"{{r'\\'}}":                                          `\`,
+		"{{'''it's'''}}":                                     "it's",
+		"ünï {{event.contact.first_name.upperAscii()}} cödé": "ünï ADA cödé",
 		"a }} b": "a }} b",
 	} {
 		got, err := noteOf(t, paidOrder(), source)
@@ -84,15 +86,15 @@ func TestTextsThatFailAtRunTime(t *testing.T) {
 }
 
 func TestCompileTemplate(t *testing.T) {
-	fill, err := CompileTemplate("{{body.name}} {{body.items[0].price}} {{header['x-kind']}}", "body", "header")
+	fill, err := CompileTemplate("{{body.name}} {{body.items[0].price}} {{body.total}} {{body.id}} {{header['x-kind']}}", "body", "header")
 	if err != nil {
 		t.Fatal(err)
 	}
 	got, err := fill(map[string]any{
-		"body":   map[string]any{"name": "Ada", "items": []any{map[string]any{"price": json.Number("12")}}},
+		"body":   map[string]any{"name": "Ada", "total": json.Number("59.90"), "id": json.Number("820982911946154508"), "items": []any{map[string]any{"price": json.Number("12")}}},
 		"header": map[string]string{"x-kind": "test"},
 	})
-	if err != nil || got != "Ada 12 test" {
+	if err != nil || got != "Ada 12 59.90 820982911946154508 test" {
 		t.Errorf("got %q, %v", got, err)
 	}
 	if _, err := fill(map[string]any{"body": map[string]any{}}); err == nil {
