@@ -35,7 +35,7 @@ type Job struct {
 }
 
 // Done tells whether the job has ended.
-func (j *Job) Done() bool { return j.Ended != nil }
+func (j Job) Done() bool { return j.Ended != nil }
 
 // Sample is what one event of a preview costs.
 type Sample struct {
