@@ -1,10 +1,14 @@
 package config
 
 import (
+	"encoding"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"net/url"
+	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -205,4 +209,41 @@ func loopback(address string) bool {
 	}
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.IsLoopback()
+}
+
+// DefaultEnv is the environment of a process for which no variable is set.
+func DefaultEnv() Env {
+	var e Env
+	set := reflect.ValueOf(&e).Elem()
+	for i := range set.NumField() {
+		text, ok := set.Type().Field(i).Tag.Lookup("default")
+		if !ok {
+			continue
+		}
+		if err := setText(set.Field(i), text); err != nil {
+			panic("config: default of " + set.Type().Field(i).Name + ": " + err.Error()) // held by a test
+		}
+	}
+	return e
+}
+
+// setText reads a default as envconfig would.
+func setText(field reflect.Value, text string) error {
+	if u, ok := field.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		return u.UnmarshalText([]byte(text))
+	}
+	switch p := field.Addr().Interface().(type) {
+	case *string:
+		*p = text
+		return nil
+	case *time.Duration:
+		d, err := time.ParseDuration(text)
+		*p = d
+		return err
+	case *int:
+		n, err := strconv.Atoi(text)
+		*p = n
+		return err
+	}
+	return fmt.Errorf("cannot set a %s", field.Type())
 }

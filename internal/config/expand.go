@@ -29,6 +29,7 @@ const maxSecretFile = 64 << 10
 type expander struct {
 	folder string                      // that paths are relative to
 	lookup func(string) (string, bool) // os.LookupEnv
+	closed bool                        // references are not taken
 }
 
 // expand replaces the references in text. wrong describes the first one that cannot be read, with a hint.
@@ -46,6 +47,9 @@ func (x *expander) expand(text string) (value string, expanded bool, wrong, hint
 }
 
 func (x *expander) read(kind, name string) (value, wrong, hint string) {
+	if x.closed {
+		return "", "${env:…} and ${file:…} are not taken here", "give the value itself"
+	}
 	if name == "" {
 		return "", fmt.Sprintf("${%s:} names nothing", kind), ""
 	}
