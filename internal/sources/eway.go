@@ -111,21 +111,17 @@ func ewayTransaction(ev *events.Event, t tree) {
 	}
 }
 
-// ewayPages bounds one sweep.
-const (
-	ewayPages    = 100
-	ewayPageSize = 100
-)
+const ewayPageSize = 100
 
 // sweep asks for settled transactions by day, in Eway's own time zone: a day more than needed, resends are recognised.
 func (e *eway) sweep(ctx context.Context, since time.Time, take func([]reading) error) error {
 	from := since.AddDate(0, 0, -1).Format(time.DateOnly)
 	to := e.api.now().AddDate(0, 0, 1).Format(time.DateOnly)
-	for page := 1; page <= ewayPages; page++ {
+	for page := 1; ; page++ {
 		q := url.Values{
 			"ReportMode": {"TransactionOnly"}, "StartDate": {from}, "EndDate": {to}, "Page": {strconv.Itoa(page)}, "PageSize": {strconv.Itoa(ewayPageSize)},
 		}
-		answer, err := e.api.get(ctx, "/Search/Settlement?"+q.Encode())
+		answer, err := e.api.getFresh(ctx, "/Search/Settlement?"+q.Encode())
 		if err != nil {
 			return err
 		}
@@ -138,7 +134,6 @@ func (e *eway) sweep(ctx context.Context, since time.Time, take func([]reading) 
 			return err
 		}
 	}
-	return nil
 }
 
 // ewaySettled reads one line of the report. Type 1 is a sale, 4 a refund.

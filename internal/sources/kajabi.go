@@ -55,9 +55,9 @@ func kajabiFlat(f *fact, p tree, id string) {
 		return
 	}
 	currency := strings.ToUpper(p.get("currency"))
-	total := p.at("amount_paid_decimal").money()
+	total := p.at("amount_paid").minor(currency)
 	if total == "" {
-		total = p.at("amount_paid").minor(currency)
+		total = p.at("amount_paid_decimal").money()
 	}
 	transaction := p.get("transaction_id")
 	f.id = or2(transaction, id)

@@ -243,3 +243,24 @@ func Parse(name, account string, cfg Config, deps Deps, r Request) (Reply, []eve
 	}
 	return s.read(d, 0)
 }
+
+// Warnings are choices that work but may cost deliveries or prove less than they could; `check` shows them.
+func Warnings(cfg Config) []Mistake {
+	k, ok := KindOf(cfg.Kind)
+	if !ok {
+		return nil
+	}
+	var out []Mistake
+	if cfg.Rate != nil && k.NeverRetries() {
+		out = append(out, Mistake{"rate", k.Name + " never retries: what is refused above the rate is lost"})
+	} else if cfg.Rate != nil && k.SwitchesOff != "" {
+		out = append(out, Mistake{"rate", "refusals may switch the sender off: " + k.SwitchesOff})
+	}
+	if k.Name == "cielo" && cfg.Enrich == nil && (cfg.Verify != nil || len(cfg.Token) > 0) {
+		out = append(out, Mistake{"enrich", "Cielo's API notifications hold ids only and will fail without enrich: {key: MerchantId, secret: MerchantKey}"})
+	}
+	if k.Name == "paypal-ipn" && cfg.PathSecret.Empty() {
+		out = append(out, Mistake{"path_secret", "without one anybody can make the bridge ask PayPal"})
+	}
+	return out
+}

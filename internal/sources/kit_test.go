@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -47,8 +49,27 @@ func (dots) Compile(text string) (func(map[string]any) (string, error), error) {
 func testDeps() Deps {
 	return Deps{
 		Now: func() time.Time { return testNow }, Remember: 90 * 24 * time.Hour, Template: dots{}, HTTP: http.DefaultClient,
+		Rehearsal: testRehearsal(), Keap: hooksOf{},
 	}
 }
+
+// testRehearsal is made once: RSA keys take time.
+var testRehearsal = sync.OnceValue(func() *Rehearsal {
+	r, err := NewRehearsal(testNow)
+	if err != nil {
+		panic(err)
+	}
+	return r
+})
+
+// hooksOf are dealings with Keap as a test sets them.
+type hooksOf struct {
+	pending bool
+	ours    map[string]bool // by object id
+}
+
+func (h hooksOf) Pending(string, string) bool            { return h.pending }
+func (h hooksOf) Ours(_, _, id string, _ time.Time) bool { return h.ours[id] }
 
 func mustNew(t testing.TB, cfg Config, deps Deps) Source {
 	t.Helper()
@@ -61,20 +82,43 @@ func mustNew(t testing.TB, cfg Config, deps Deps) Source {
 
 // testConfigs is a working configuration of every kind.
 var testConfigs = map[string]Config{
-	"woocommerce": {Secret: secrets("wc_test_secret")},
-	"cartflows":   {PathSecret: secret.New(testPathSecret)},
-	"shopify":     {Secret: secrets("hush")},
-	"standard":    {Secret: secrets("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")},
-	"svix":        {Secret: secrets("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")},
-	"cloudevents": {Token: secrets("a-token-of-the-publisher")},
-	"nats":        {Token: secrets("a-token-of-the-publisher")},
+	"woocommerce":    {Secret: secrets("wc_test_secret")},
+	"cartflows":      {PathSecret: secret.New(testPathSecret)},
+	"shopify":        {Secret: secrets("hush")},
+	"paypal":         {WebhookID: "4JH86294D6297924G"},
+	"paypal-ipn":     {Receivers: []string{"shop@example.com"}, PathSecret: secret.New(testPathSecret)},
+	"stripe":         {Secret: secrets("webhook_secret")},
+	"hotmart":        {Token: secrets("hottok_of_the_account")},
+	"adobe-events":   {ClientID: "client-1"},
+	"adobe-commerce": {Token: secrets("a-token-of-the-shop")},
+	"mageplaza":      {Verify: &Verify{Basic: &Basic{User: "shop", Password: secret.New("a-password")}}},
+	"cielo":          {Token: secrets("a-token-of-the-shop"), PathSecret: secret.New(testPathSecret)},
+	"eway":           {PathSecret: secret.New(testPathSecret), Enrich: &Enrich{Key: secret.New("key"), Secret: secret.New("password")}},
+	"thrivecart":     {Token: secrets("a-secret-word-of-the-account")},
+	"samcart":        {PathSecret: secret.New(testPathSecret)},
+	"clickfunnels":   {Secret: secrets("839d0d645bedefbaf76e3269d1b1141ef07683c179cc3bb0aee9348c90517a7")},
+	"kajabi":         {PathSecret: secret.New(testPathSecret)},
+	"bigcommerce":    {Token: secrets("a-token-of-the-shop")},
+	"paddle":         {Secret: secrets("pdl_ntfset_test")},
+	"memberpress":    {Token: secrets("a-key-of-the-site")},
+	"membermouse":    {PathSecret: secret.New(testPathSecret)},
+	"wp-webhooks":    {Secret: secrets("wp_test_secret")},
+	"gravityforms":   {Token: secrets("a-token-of-the-site"), Fields: nil},
+	"pmpro":          {PathSecret: secret.New(testPathSecret)},
+	"learndash":      {Verify: &Verify{Bearer: secrets("a-token-of-the-site")}},
+	"plusthis":       {Verify: &Verify{Token: &Token{Field: "key", Value: secrets("a-token-in-a-field")}}},
+	"standard":       {Secret: secrets("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")},
+	"svix":           {Secret: secrets("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")},
+	"cloudevents":    {Token: secrets("a-token-of-the-publisher")},
+	"nats":           {Token: secrets("a-token-of-the-publisher")},
 	"generic": {
-		Verify: &Verify{HMAC: &HMAC{Header: "X-Signature", Secret: secrets("s3cr3t")}},
+		Verify: &Verify{HMAC: &HMAC{Header: "X-Signature", Secret: secrets("s3cr3t"), Signed: "{timestamp}.{body}", Timestamp: "X-Timestamp"}},
 		Event: &Template{
 			Type: "lead.submitted", ID: "{{body.entry_id}}",
 			Contact: map[string]any{"email": "{{body.email}}", "first_name": "{{body.first}}", "fields": map[string]any{"Colour": "{{body.colour}}"}},
 		},
 	},
+	"keap": {PathSecret: secret.New(testPathSecret)},
 }
 
 const testPathSecret = "0123456789abcdefXY"
@@ -114,7 +158,7 @@ func samplesIn(t testing.TB, dir, kind string) []sample {
 	var out []sample
 	for _, f := range files {
 		base, ext := strings.TrimSuffix(f.Name(), filepath.Ext(f.Name())), filepath.Ext(f.Name())
-		if strings.HasSuffix(base, ".headers") || strings.HasSuffix(base, ".golden") || !strings.Contains(".json.form.query.xml", ext) {
+		if strings.HasSuffix(base, ".headers") || strings.HasSuffix(base, ".golden") || !slices.Contains([]string{".json", ".form", ".query", ".xml"}, ext) {
 			continue
 		}
 		body, err := os.ReadFile(filepath.Join(dir, f.Name()))

@@ -96,10 +96,35 @@ var errGone = errors.New("the sender knows no such thing")
 
 // get asks for path (with its query) and decodes the JSON answer. Errors are *Later where a later attempt may do better.
 func (l *lookup) get(ctx context.Context, path string) (tree, error) {
+	l.mu.Lock()
+	known, ok := l.memory[path]
+	l.mu.Unlock()
+	if ok && l.now().Before(known.until) {
+		return parseAnswer(known.body)
+	}
 	b, err := l.fetch(ctx, path)
 	if err != nil {
 		return tree{}, err
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.memory) >= lookupEntries {
+		clear(l.memory)
+	}
+	l.memory[path] = remembered{b, l.now().Add(lookupMemory)}
+	return parseAnswer(b)
+}
+
+// getFresh is get without the memory.
+func (l *lookup) getFresh(ctx context.Context, path string) (tree, error) {
+	b, err := l.fetch(ctx, path)
+	if err != nil {
+		return tree{}, err
+	}
+	return parseAnswer(b)
+}
+
+func parseAnswer(b []byte) (tree, error) {
 	v, err := decodeJSON(b)
 	if err != nil {
 		return tree{}, &Later{Err: fmt.Errorf("the answer is %w", err)}
@@ -108,27 +133,11 @@ func (l *lookup) get(ctx context.Context, path string) (tree, error) {
 }
 
 func (l *lookup) fetch(ctx context.Context, path string) ([]byte, error) {
-	l.mu.Lock()
-	known, ok := l.memory[path]
-	l.mu.Unlock()
-	if ok && l.now().Before(known.until) {
-		return known.body, nil
-	}
 	req, err := http.NewRequest(http.MethodGet, l.base.String()+path, nil)
 	if err != nil {
 		return nil, err
 	}
-	b, err := l.do(ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.memory) >= lookupEntries {
-		clear(l.memory)
-	}
-	l.memory[path] = remembered{b, l.now().Add(lookupMemory)}
-	return b, nil
+	return l.do(ctx, req)
 }
 
 // post sends a JSON document and decodes the JSON answer. Nothing is remembered.
@@ -145,11 +154,7 @@ func (l *lookup) post(ctx context.Context, path string, document any) (tree, err
 	if b, err = l.do(ctx, req); err != nil {
 		return tree{}, err
 	}
-	v, err := decodeJSON(b)
-	if err != nil {
-		return tree{}, &Later{Err: fmt.Errorf("the answer is %w", err)}
-	}
-	return newTree(v), nil
+	return parseAnswer(b)
 }
 
 func (l *lookup) do(ctx context.Context, req *http.Request) ([]byte, error) {

@@ -112,6 +112,7 @@ func magentoOrderFacts(f fact, t tree, isNew bool) []fact {
 		return []fact{f}
 	}
 	kept := f.id
+	f.at = or(t.at("created_at").time(), f.at) // every later save shows the same facts again
 	f.subject = "order/" + o.Number
 	var facts []fact
 	add := func(typ string) {
@@ -130,6 +131,7 @@ func magentoOrderFacts(f fact, t tree, isNew bool) []fact {
 		add("order.paid")
 	}
 	if len(facts) == 0 {
+		f.at = f.updated
 		f.typ, f.id = "", or2(kept, id+":"+t.get("updated_at"))
 		facts = append(facts, f)
 	}

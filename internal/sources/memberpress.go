@@ -62,7 +62,9 @@ func (*memberpress) read(d *delivery) (reading, error) {
 	if kind == "transaction" || !data.at("trans_num").empty() {
 		f.at = data.at("created_at").time()
 		o := memberpressOrder.read(data)
-		o.Coupons = data.at("coupon.post_title|coupon.code|coupon").one()
+		if code := data.at("coupon.post_title|coupon.code|coupon"); code.text() != "0" {
+			o.Coupons = code.one()
+		}
 		if plan := f.data.Membership; plan != nil {
 			o.Items = []events.Item{{SKU: plan.ID, Name: plan.Plan, Quantity: 1, Price: o.Total, ProductID: plan.ID}}
 		}

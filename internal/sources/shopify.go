@@ -27,7 +27,9 @@ type shopify struct {
 }
 
 func openShopify(s *setup) sender {
-	return &shopify{hmacProof: base64HMAC(s.secrets(), "Shopify-Hmac-Sha256", "X-Shopify-Hmac-Sha256")}
+	return &shopify{
+		hmacProof: base64HMAC(s.secrets(), "Shopify-Hmac-Sha256", "X-Shopify-Hmac-Sha256"), api: openLookup(s, "").header(s, "X-Shopify-Access-Token", ""),
+	}
 }
 
 // header reads a header under its new name, else under its classic one.
@@ -157,8 +159,11 @@ func shopifyOrder(body tree, action string, at time.Time) []fact {
 	if action == "create" {
 		add("order.created", or(at, body.at("created_at").time()))
 	}
+	if action == "updated" { // the trigger says when the order was touched, perhaps months after the fact
+		at = time.Time{}
+	}
 	if paid {
-		add("order.paid", or(at, updated))
+		add("order.paid", or(at, body.at("processed_at|created_at").time()))
 	}
 	if action == "cancelled" || action == "updated" && !body.at("cancelled_at").empty() {
 		add("order.cancelled", or(at, body.at("cancelled_at").time()))

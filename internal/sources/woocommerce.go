@@ -27,7 +27,8 @@ var wooKind = &Kind{
 
 type woocommerce struct {
 	*hmacProof
-	hasPath bool // the address has a secret
+	hasPath bool    // the address has a secret
+	api     *lookup // nil without enrich
 }
 
 func openWoo(s *setup) sender {
@@ -35,7 +36,7 @@ func openWoo(s *setup) sender {
 	for i, t := range secrets {
 		secrets[i] = secret.New(html.UnescapeString(t.Reveal()))
 	}
-	return &woocommerce{hmacProof: base64HMAC(secrets, "X-WC-Webhook-Signature"), hasPath: !s.cfg.PathSecret.Empty()}
+	return &woocommerce{hmacProof: base64HMAC(secrets, "X-WC-Webhook-Signature"), hasPath: !s.cfg.PathSecret.Empty(), api: openWooREST(s)}
 }
 
 // verify takes CartFlows' unsigned forms too, where the address has a secret. No other unsigned body gets through.
@@ -271,8 +272,9 @@ func wooSubscription(body tree) []fact {
 
 func wooSubscriptionData(body tree) events.Data {
 	data := wooOrderData(body, "")
+	plan := html.UnescapeString(body.get("line_items.0.name"))
 	data.Subscription = &events.Subscription{
-		ID: body.get("id"), Status: body.get("status"), Plan: body.get("line_items.0.name"), Amount: data.Order.Total, Currency: data.Order.Currency,
+		ID: body.get("id"), Status: body.get("status"), Plan: plan, Amount: data.Order.Total, Currency: data.Order.Currency,
 		NextAt: body.at("next_payment_date_gmt|next_payment_date").timeRef(), EndsAt: body.at("end_date_gmt|end_date").timeRef(),
 	}
 	return data

@@ -110,6 +110,9 @@ func (w *wordpress) read(d *delivery) (reading, error) {
 		f.typ = body.get("event|event_type")
 	}
 	f.data = w.data(body, f.typ)
+	if o := f.data.Order; o != nil && o.ID != "" && strings.HasPrefix(f.typ, "order.") {
+		f.id = o.ID
+	}
 	group, _, _ := strings.Cut(f.typ, ".")
 	if group == "membership" && f.data.Membership != nil && f.data.Membership.ID == "0" { // Paid Memberships Pro: level 0 is none
 		f.typ = "membership.cancelled"
