@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bridge/internal/events"
+)
+
+// shown is what show needs of GET /api/events/{id}.
+type shown struct {
+	events.Row
+	Steps []struct {
+		N        int                  `json:"n"`
+		ID       string               `json:"id"`
+		Do       events.StepKind      `json:"do"`
+		Target   string               `json:"target"`
+		State    events.StepState     `json:"state"`
+		Calls    int                  `json:"calls"`
+		Attempts []events.StepAttempt `json:"attempts"`
+	} `json:"steps"`
+	Timeline []events.Change `json:"timeline"`
+	Behind   int             `json:"behind"`
+}
+
+func newEventsShow(g *globals) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "show ID",
+		Short: "one event: its steps, what Keap answered, its story",
+		Args:  exactArgs(1, "one event id"),
+	}
+	account, source := refFlags(cmd)
+	cmd.RunE = g.withClient(func(cmd *cobra.Command, c *client, args []string) error {
+		path, q := eventPath(args[0], *account, *source)
+		var raw json.RawMessage
+		if err := c.do(cmd.Context(), http.MethodGet, path, q, nil, &raw); err != nil {
+			return err
+		}
+		if g.json {
+			return printJSON(cmd.OutOrStdout(), raw)
+		}
+		var s shown
+		if err := json.Unmarshal(raw, &s); err != nil {
+			return err
+		}
+		writeShown(cmd.OutOrStdout(), &s)
+		return nil
+	})
+	return cmd
+}
+
+func writeShown(w io.Writer, s *shown) {
+	fmt.Fprintf(w, "%s  %s  %s/%s  %s\n", s.ID, s.Type, s.Account, s.Source, s.Priority)
+	fmt.Fprintf(w, "state %s", s.State)
+	if s.Reason != "" {
+		fmt.Fprintf(w, " (%s)", s.Reason)
+	}
+	if s.Until != nil {
+		fmt.Fprintf(w, " until %s", s.Until.Local().Format(time.DateTime))
+	}
+	fmt.Fprintf(w, ", %d calls, %d attempts", s.Calls, s.Attempts)
+	if s.Behind > 0 {
+		fmt.Fprintf(w, ", %d later events of this contact wait behind it", s.Behind)
+	}
+	fmt.Fprintln(w)
+	if s.Detail != "" {
+		fmt.Fprintln(w, s.Detail)
+	}
+	if len(s.Steps) > 0 {
+		fmt.Fprintln(w, "\nsteps")
+		t := table(w)
+		for _, st := range s.Steps {
+			last := ""
+			if n := len(st.Attempts); n > 0 {
+				last = st.Attempts[n-1].Detail
+			}
+			fmt.Fprintf(t, "  %d\t%s\t%s\t%s\t%d calls\t%s\n", st.N, st.State, st.Do, st.Target, st.Calls, last)
+		}
+		_ = t.Flush()
+	}
+	if len(s.Timeline) > 0 {
+		fmt.Fprintln(w, "\nstory")
+		t := table(w)
+		for _, ch := range s.Timeline {
+			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", ch.At.Local().Format("2006-01-02 15:04:05.000"), ch.State, dash(string(ch.Reason)), ch.Detail)
+		}
+		_ = t.Flush()
+	}
+}
+
+func newEventsTail(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "tail",
+		Short: "events as they come and change, until Ctrl-C",
+		Args:  exactArgs(0, "no arguments"),
+		RunE: g.withClient(func(cmd *cobra.Command, c *client, _ []string) error {
+			res, err := c.open(cmd.Context(), http.MethodGet, "/api/events/stream", nil, nil)
+			if err != nil {
+				return err
+			}
+			defer res.Body.Close()
+			lines := bufio.NewScanner(res.Body)
+			lines.Buffer(nil, 1<<20)
+			for lines.Scan() {
+				data, ok := strings.CutPrefix(lines.Text(), "data: ")
+				if !ok {
+					continue
+				}
+				if err := g.writeNews(cmd.OutOrStdout(), []byte(data)); err != nil {
+					return err
+				}
+			}
+			if cmd.Context().Err() != nil {
+				return nil
+			}
+			return lines.Err()
+		}),
+	}
+}
+
+// writeNews prints the rows of one message of the stream: a row or a list of rows.
+func (g *globals) writeNews(w io.Writer, data []byte) error {
+	var rows []events.Row
+	if err := json.Unmarshal(data, &rows); err != nil {
+		var one events.Row
+		if err := json.Unmarshal(data, &one); err != nil || one.Key == "" {
+			return nil //nolint:nilerr // messages of other kinds are not for this command
+		}
+		rows = []events.Row{one}
+	}
+	for i := range rows {
+		r := &rows[i]
+		if g.json {
+			if err := printLine(w, r); err != nil {
+				return err
+			}
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "%s  %-9s %-16s %-20s %s\n", r.Changed.Local().Format("15:04:05"), r.State, dash(string(r.Reason)), r.Type, r.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}

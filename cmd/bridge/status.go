@@ -1,0 +1,151 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bridge/internal/events"
+	"bridge/internal/ops"
+)
+
+func newStatus(g *globals) *cobra.Command {
+	var watch, costs, check bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "per account: quota windows, backlog, ETA, what failed and why",
+		Args:  exactArgs(0, "no arguments"),
+	}
+	cmd.Flags().BoolVar(&watch, "watch", false, "again every two seconds, until Ctrl-C")
+	cmd.Flags().BoolVar(&costs, "costs", false, "what each rule costs a day")
+	cmd.Flags().BoolVar(&check, "check", false, "exit 1 when something needs a person")
+	cmd.RunE = g.withClient(func(cmd *cobra.Command, c *client, _ []string) error {
+		switch {
+		case costs:
+			return g.showCosts(cmd, c)
+		case check:
+			return g.showNeeds(cmd, c)
+		}
+		for {
+			if err := g.showStatus(cmd, c, watch); err != nil || !watch {
+				return err
+			}
+			select {
+			case <-cmd.Context().Done():
+				return nil
+			case <-time.After(2 * time.Second):
+			}
+		}
+	})
+	return cmd
+}
+
+func (g *globals) showStatus(cmd *cobra.Command, c *client, again bool) error {
+	var s ops.Status
+	if err := c.do(cmd.Context(), http.MethodGet, "/api/status", nil, nil, &s); err != nil {
+		return err
+	}
+	w := cmd.OutOrStdout()
+	if g.json {
+		return printJSON(w, s)
+	}
+	if again && terminal(w) {
+		fmt.Fprint(w, "\x1b[H\x1b[2J")
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Accounts)) {
+		a := s.Accounts[name]
+		writeAccount(w, name, &a)
+	}
+	for _, p := range s.Problems {
+		fmt.Fprintf(w, "configuration: %s %s\n", p.Where, p.Message)
+	}
+	return nil
+}
+
+func writeAccount(w io.Writer, name string, a *ops.AccountStatus) {
+	fmt.Fprintf(w, "%s: %s\n", name, words(a))
+	t := table(w)
+	fmt.Fprintf(t, "  quota\tsecond %d/%d\tminute %d/%d\tday %d/%d", a.Quota.Second.Used, a.Quota.Second.Limit, a.Quota.Minute.Used, a.Quota.Minute.Limit, a.Quota.Day.Used, a.Quota.Day.Limit)
+	if a.Quota.Day.Elsewhere > 0 {
+		fmt.Fprintf(t, "\t%d of them elsewhere", a.Quota.Day.Elsewhere)
+	}
+	fmt.Fprintf(t, "\n  backlog\turgent %d\tnormal %d\tbulk %d\tparked %d\n", a.Backlog.Urgent, a.Backlog.Normal, a.Backlog.Bulk, a.Parked)
+	fmt.Fprintf(t, "  events\tdone %d\tfailed %d\tin doubt %d\n", a.Done, a.Failed, a.InDoubt)
+	_ = t.Flush()
+	for _, r := range slices.Sorted(maps.Keys(a.ByReason)) {
+		fmt.Fprintf(w, "    %s: %d\n", r, a.ByReason[r])
+	}
+}
+
+// words is the state of an account for somebody who has just been woken up.
+func words(a *ops.AccountStatus) string {
+	if a.Paused != nil {
+		text := pauseWords[a.Paused.Reason]
+		if text == "" {
+			text = string(a.Paused.Reason)
+		}
+		if a.Paused.Until != nil {
+			text += ", resumes " + a.Paused.Until.UTC().Format("15:04 UTC")
+		}
+		return text
+	}
+	if a.Backlog.Total() == 0 {
+		return "nothing waits"
+	}
+	if a.ETA != nil {
+		return fmt.Sprintf("%d events wait, finished about %s", a.Backlog.Total(), a.ETA.Local().Format("2006-01-02 15:04"))
+	}
+	return fmt.Sprintf("%d events wait", a.Backlog.Total())
+}
+
+var pauseWords = map[events.Reason]string{
+	events.QuotaMinute: "waiting for the minute's quota", events.QuotaDay: "waiting for the day's quota",
+	events.QuotaTenant: "waiting: a limit over all integrations of the Keap account", events.Throttled: "waiting: Keap refuses calls",
+	events.Unauthorized: "Keap refuses the credential: it needs a new key", events.RefreshLost: "the OAuth2 login is lost: run bridge keys login",
+	events.Paused: "paused by an operator",
+}
+
+func (g *globals) showNeeds(cmd *cobra.Command, c *client) error {
+	var out struct {
+		Needs []ops.Need `json:"needs"`
+	}
+	if err := c.do(cmd.Context(), http.MethodGet, "/api/check", nil, nil, &out); err != nil {
+		return err
+	}
+	if g.json {
+		if err := printJSON(cmd.OutOrStdout(), out); err != nil {
+			return err
+		}
+	} else {
+		for _, n := range out.Needs {
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s (%s)\n", dash(n.Account), n.What, n.Hint)
+		}
+	}
+	if len(out.Needs) > 0 {
+		return &toldError{fmt.Errorf("%d things need a person", len(out.Needs))}
+	}
+	return nil
+}
+
+func (g *globals) showCosts(cmd *cobra.Command, c *client) error {
+	var out struct {
+		Rules []events.RuleCost `json:"rules"`
+	}
+	if err := c.do(cmd.Context(), http.MethodGet, "/api/costs", nil, nil, &out); err != nil {
+		return err
+	}
+	if g.json {
+		return printJSON(cmd.OutOrStdout(), out)
+	}
+	t := table(cmd.OutOrStdout())
+	fmt.Fprintln(t, "DAY\tACCOUNT\tRULE\tEVENTS\tSTEPS\tCALLS")
+	for _, r := range out.Rules {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%.1f\n", r.At.UTC().Format(time.DateOnly), r.Account, r.Rule, r.Events, r.Steps, r.Calls)
+	}
+	return t.Flush()
+}

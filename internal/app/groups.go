@@ -1,0 +1,238 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"bridge/internal/calls"
+	"bridge/internal/dispatch"
+	"bridge/internal/events"
+	"bridge/internal/keap"
+	"bridge/internal/queue"
+	"bridge/internal/quota"
+)
+
+// groups opens the working side of quota groups when this process becomes their owner; the queue asks it.
+type groups struct {
+	worlds  *worlds
+	queue   *queue.Queue
+	plans   dispatch.Planner
+	metrics *metrics
+	log     *slog.Logger
+
+	baseURL   string
+	timeout   time.Duration
+	transport http.RoundTripper
+	tokens    func(account string) keap.TokenStore
+	gate      *gate
+
+	mu   sync.Mutex
+	open map[string]*group // by name
+}
+
+// group is one quota group in work: its ledger, its planner and the deliveries in hand.
+type group struct {
+	name    string
+	owner   *groups
+	ledger  *quota.Ledger
+	planner *calls.Planner
+	lane    *dispatch.Lane
+
+	mu      sync.Mutex
+	clients map[string]client // by account
+}
+
+// client is a Keap client together with the configuration that it was made from.
+type client struct {
+	from *account
+	keap *keap.Client
+	cred keap.Credential
+}
+
+// Open implements queue.Groups.
+func (gs *groups) Open(ctx context.Context, name string, lease queue.Lease) (queue.Hands, error) {
+	configured, ok := gs.worlds.now.Load().groups[name]
+	if !ok {
+		return nil, fmt.Errorf("no account is configured for quota group %s", name)
+	}
+	g := &group{name: name, owner: gs, clients: map[string]client{}}
+	g.ledger = quota.New(quota.Config{Limits: configured.Limits, Reserve: configured.Reserve})
+	stored, err := lease.Ledger(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("load the quota ledger: %w", err)
+	}
+	if err := g.ledger.Restore(time.Now(), stored); err != nil {
+		return nil, err
+	}
+	g.planner = calls.New(calls.Config{
+		Group: name, Account: g.account, Ledger: g.ledger, Save: lease.SaveLedger, Memory: gs.queue,
+		Record: gs.record, Log: gs.log.With("group", name),
+	})
+	worker := dispatch.NewWorker(g.planner, gs.queue, gs.plans, gs.log)
+	g.lane = dispatch.NewLane(&observed{worker, gs}, gs.queue, dispatch.DefaultLimits, gs.log)
+	gs.mu.Lock()
+	gs.open[name] = g
+	gs.mu.Unlock()
+	return g, nil
+}
+
+// record keeps a call for the log and the metrics.
+func (gs *groups) record(o events.Outcome) {
+	if o.Call != nil {
+		gs.metrics.call(o.Call)
+	}
+	gs.queue.RecordLater(o)
+}
+
+// list returns the groups in work.
+func (gs *groups) list() []*group {
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	all := make([]*group, 0, len(gs.open))
+	for _, g := range gs.open {
+		all = append(all, g)
+	}
+	return all
+}
+
+// Room implements queue.Hands, as do the following.
+func (g *group) Room() (deliveries, bytes int) { return g.lane.Room() }
+
+// Freed implements queue.Hands.
+func (g *group) Freed() <-chan struct{} { return g.lane.Freed() }
+
+// Take implements queue.Hands.
+func (g *group) Take(d events.Delivery, settle queue.Settle) { g.lane.Take(d, settle) }
+
+// Close implements queue.Hands: first the lane, so that nobody asks the planner any more, then the planner, which
+// leaves the ledger as it is for the next owner.
+func (g *group) Close(ctx context.Context) error {
+	g.owner.mu.Lock()
+	if g.owner.open[g.name] == g {
+		delete(g.owner.open, g.name)
+	}
+	g.owner.mu.Unlock()
+	if err := g.lane.Close(ctx); err != nil {
+		return err
+	}
+	return g.planner.Close(ctx)
+}
+
+// account gives the planner an account as it is configured now; a changed configuration gets a new client.
+func (g *group) account(name string) (calls.Account, bool) {
+	a := g.owner.worlds.find(name)
+	if a == nil || a.group != g.name {
+		return calls.Account{}, false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c := g.clients[name]
+	if c.from != a {
+		made, err := g.connect(a)
+		if err != nil {
+			g.owner.log.Error("the Keap client cannot be made", "account", name, "err", err)
+			return calls.Account{}, false
+		}
+		c = made
+		g.clients[name] = c
+	}
+	create, perDay := a.CreateTags()
+	return calls.Account{
+		Keap: c.keap, UserID: a.UserID, Tags: calls.TagPolicy{Create: create, PerDay: perDay},
+		ActionSets: actionSets(a), Products: a.Products,
+	}, true
+}
+
+// connect makes an account's Keap client.
+func (g *group) connect(a *account) (client, error) {
+	cred, err := g.owner.credential(a)
+	if err != nil {
+		return client{}, err
+	}
+	k, err := keap.New(keap.Options{
+		BaseURL: g.owner.baseURL, Credential: cred, Transport: g.owner.transport, Timeout: g.owner.timeout,
+		Observe: g.ledger.Observe,
+	})
+	return client{from: a, keap: k, cred: cred}, err
+}
+
+// credential makes an account's credential.
+func (gs *groups) credential(a *account) (keap.Credential, error) {
+	k := &a.Keap
+	switch k.Kind() {
+	case keap.OAuth:
+		return keap.NewOAuth2(keap.OAuth2Config{
+			ClientID: k.OAuth2.ClientID, ClientSecret: k.OAuth2.ClientSecret, RedirectURL: k.OAuth2.RedirectURL,
+			BaseURL: gs.baseURL, Store: gs.tokens(a.Name), Transport: gs.transport,
+		})
+	case keap.PAT:
+		return keap.PersonalAccessToken(k.PersonalAccessToken, k.NextKey)
+	default:
+		return keap.ServiceAccountKey(k.ServiceAccountKey, k.NextKey)
+	}
+}
+
+// actionSets turns the configured replacements into steps.
+func actionSets(a *account) map[string]calls.ActionSet {
+	sets := make(map[string]calls.ActionSet, len(a.ActionSets))
+	for id, s := range a.ActionSets {
+		set := calls.ActionSet{Name: s.Name}
+		for _, r := range s.ReplaceWith {
+			switch {
+			case r.Goal != nil:
+				set.ReplaceWith = append(set.ReplaceWith, calls.Replacement{Goal: &events.GoalStep{Integration: r.Goal.Integration, Call: r.Goal.Call}})
+			case r.Sequence != nil:
+				set.ReplaceWith = append(set.ReplaceWith, calls.Replacement{Sequence: &events.SequenceStep{
+					Automation: r.Sequence.Automation, Sequence: r.Sequence.Sequence, Remove: r.Sequence.Remove}})
+			case r.Tag != "":
+				set.ReplaceWith = append(set.ReplaceWith, calls.Replacement{Tag: r.Tag})
+			}
+		}
+		sets[id] = set
+	}
+	return sets
+}
+
+// observed counts and logs what a worker decides: one line for every settled event.
+type observed struct {
+	handler dispatch.Handler
+	groups  *groups
+}
+
+// Handle implements dispatch.Handler.
+func (o *observed) Handle(ctx context.Context, d events.Delivery) events.Verdict {
+	if err := o.groups.gate.wait(ctx, d.Event.Account); err != nil {
+		return events.Verdict{Kind: events.VerdictSnooze, Reason: events.Paused}
+	}
+	start := time.Now()
+	v := o.handler.Handle(ctx, d)
+	if ctx.Err() != nil && !v.State().Settled() {
+		return v
+	}
+	o.groups.metrics.verdict(&d, &v, time.Now())
+	level := slog.LevelDebug
+	switch v.State() {
+	case events.Done:
+		level = slog.LevelInfo
+	case events.Failed, events.InDoubt:
+		level = slog.LevelWarn
+	}
+	attrs := []slog.Attr{
+		slog.String("event", d.Event.ID), slog.String("account", d.Event.Account), slog.String("source", d.Event.Source),
+		slog.String("type", d.Event.Type), slog.String("state", string(v.State())), slog.String("reason", string(v.Reason)),
+		slog.String("priority", d.Priority.String()), slog.Int("calls", v.Calls), slog.Int("attempts", v.Attempt),
+		slog.Duration("took", time.Since(start)),
+	}
+	if v.Step != "" {
+		attrs = append(attrs, slog.String("step", v.Step))
+	}
+	if v.Err != nil {
+		attrs = append(attrs, slog.Any("err", v.Err))
+	}
+	o.groups.log.LogAttrs(ctx, level, "event "+string(v.State()), attrs...)
+	return v
+}

@@ -1,0 +1,37 @@
+package app
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"strings"
+
+	"bridge/internal/queue"
+)
+
+// natsUsers reads the file of publishers of the embedded NATS server: a public user nkey a line, then the subjects that it
+// may publish to; empty lines and lines that begin with # are passed over.
+func natsUsers(path string) ([]queue.User, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("BRIDGE_NATS_USERS cannot be read: %w", err)
+	}
+	defer f.Close()
+	var users []queue.User
+	lines := bufio.NewScanner(f)
+	for n := 1; lines.Scan(); n++ {
+		text := strings.TrimSpace(lines.Text())
+		if text == "" || strings.HasPrefix(text, "#") {
+			continue
+		}
+		fields := strings.Fields(text)
+		if len(fields) < 2 || !strings.HasPrefix(fields[0], "U") {
+			return nil, fmt.Errorf("%s:%d: a public user nkey (U…) and the subjects that it may publish to are expected", path, n)
+		}
+		users = append(users, queue.User{NKey: fields[0], Publish: fields[1:]})
+	}
+	return users, lines.Err()
+}

@@ -1,0 +1,92 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"bridge/internal/keap/sandbox"
+)
+
+// run starts a part that works until the app stops.
+func (a *App) run(name string, part func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := part(ctx); err != nil && ctx.Err() == nil {
+			a.failed <- fmt.Errorf("%s: %w", name, err)
+		}
+	}()
+	a.down.add(name, func(stop context.Context) error {
+		cancel()
+		select {
+		case <-done:
+			return nil
+		case <-stop.Done():
+			return stop.Err()
+		}
+	})
+}
+
+// listen serves HTTP and returns the address that it got.
+func (a *App) listen(name, addr string, srv *http.Server, cert, key string) (string, error) {
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", addr)
+	if err != nil {
+		return "", fmt.Errorf("%s cannot listen: %w", name, err)
+	}
+	go func() {
+		var err error
+		if cert != "" {
+			err = srv.ServeTLS(l, cert, key)
+		} else {
+			err = srv.Serve(l)
+		}
+		if !errors.Is(err, http.ErrServerClosed) {
+			a.failed <- fmt.Errorf("%s: %w", name, err)
+		}
+	}()
+	a.down.add(name, srv.Shutdown)
+	return l.Addr().String(), nil
+}
+
+// Wait returns when ctx ends (nil) or a part cannot go on.
+func (a *App) Wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-a.failed:
+		return err
+	case <-a.queue.Lost():
+		return errors.New("the connection to NATS is gone for good")
+	}
+}
+
+// Stop ends everything within SHUTDOWN_TIMEOUT: first what takes, then what works, then what stores.
+func (a *App) Stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), a.set.Env.ShutdownTimeout)
+	defer cancel()
+	return a.down.run(ctx)
+}
+
+// Run starts a bridge and ends it when ctx ends.
+func Run(ctx context.Context, set Settings) error {
+	a, err := Start(ctx, set)
+	if err != nil {
+		return err
+	}
+	err = a.Wait(ctx)
+	return errors.Join(err, a.Stop())
+}
+
+// startSandbox serves the Keap simulator on a free loopback port.
+func (a *App) startSandbox() error {
+	a.Sandbox = sandbox.New(sandbox.Options{Logger: a.set.Log})
+	addr, err := a.listen("sandbox", "127.0.0.1:0", &http.Server{Handler: a.Sandbox, ReadHeaderTimeout: 5 * time.Second}, "", "")
+	a.SandboxURL = "http://" + addr
+	a.set.Log.Warn("the Keap sandbox stands in for Keap: nothing reaches the real one", "address", a.SandboxURL)
+	return err
+}

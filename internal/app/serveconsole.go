@@ -1,0 +1,95 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"bridge/internal/console"
+)
+
+// startConsole serves console, API, health and metrics, and leaves word of it for commands on this machine.
+func (a *App) startConsole() error {
+	env := &a.set.Env
+	opt := console.Options{
+		Desk: a.desk, Version: a.set.Version, Log: a.set.Log, Token: env.ConsoleToken, MetricsToken: env.MetricsToken,
+		Secure: strings.HasPrefix(env.PublicURL, "https://"), Metrics: a.metrics.handler(), Ready: a.ready,
+	}
+	if env.ConsoleTokens != "" {
+		f, err := os.Open(env.ConsoleTokens)
+		if err != nil {
+			return fmt.Errorf("the file of console tokens cannot be read: %w", err)
+		}
+		defer f.Close()
+		if opt.Tokens, err = console.ReadTokens(f); err != nil {
+			return fmt.Errorf("%s: %w", env.ConsoleTokens, err)
+		}
+	}
+	hand := Handover{PID: os.Getpid()}
+	if !opt.Token.Empty() || len(opt.Tokens) > 0 {
+		hand.Token = randomToken()
+		opt.Tokens = append(opt.Tokens, console.Token{Role: console.Admin, Name: "command line", Hash: sha256.Sum256([]byte(hand.Token))})
+	}
+	c := console.New(opt)
+	a.down.add("console streams", func(context.Context) error { return c.Close() })
+	addr, err := a.listen("console", env.ConsoleAddr, consoleServer(c, a.set.Log), "", "")
+	if err != nil {
+		return err
+	}
+	a.ConsoleAddr = addr
+	hand.Address = "http://" + reachable(addr)
+	if env.NatsURL != "" {
+		return nil // commands speak NATS then; several processes may share the directory
+	}
+	remove, err := leaveHandover(env.DataDir, hand)
+	if err != nil {
+		return err
+	}
+	a.down.add("handover", remove)
+	return nil
+}
+
+// consoleServer has no limit on writing: live streams last as long as somebody looks.
+func consoleServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// ready tells whether this process can take and work events.
+func (a *App) ready(context.Context) error {
+	select {
+	case <-a.queue.Lost():
+		return errors.New("the connection to NATS is gone")
+	default:
+		return nil
+	}
+}
+
+// publicURL is the address that senders see.
+func (a *App) publicURL() string {
+	if u := strings.TrimSuffix(a.set.Env.PublicURL, "/"); u != "" {
+		return u
+	}
+	return "http://" + reachable(a.HTTPAddr)
+}
+
+// reachable turns an address that was listened on into one that can be called on this machine.
+func reachable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}

@@ -1,0 +1,174 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"bridge/internal/config"
+	"bridge/internal/dispatch"
+	"bridge/internal/history"
+	"bridge/internal/ingress"
+	"bridge/internal/keap"
+	"bridge/internal/keap/sandbox"
+	"bridge/internal/ops"
+	"bridge/internal/queue"
+	"bridge/internal/sources"
+)
+
+// What satisfies what, stated once.
+var (
+	_ ingress.Intake    = (*queue.Queue)(nil)
+	_ dispatch.Memory   = (*queue.Queue)(nil)
+	_ dispatch.Reloader = (*queue.Queue)(nil)
+	_ dispatch.Planner  = (*front)(nil)
+	_ queue.Front       = (*front)(nil)
+	_ queue.Groups      = (*groups)(nil)
+	_ queue.Hands       = (*group)(nil)
+	_ queue.IDs         = (*history.Index)(nil)
+	_ history.Log       = (*queue.Queue)(nil)
+	_ ops.Index         = (*history.Index)(nil)
+	_ ops.Records       = (*history.Index)(nil)
+	_ ops.News          = (*history.Index)(nil)
+	_ ops.Archive       = (*queue.Queue)(nil)
+	_ ops.Work          = tmpWork{}
+	_ ops.Planner       = (*live)(nil)
+	_ ops.Live          = (*live)(nil)
+	_ ops.Switches      = (*switches)(nil)
+)
+
+// App is a running bridge.
+type App struct {
+	set     Settings
+	down    teardown
+	worlds  *worlds
+	metrics *metrics
+	queue   *queue.Queue
+	history *history.Index
+	groups  *groups
+	gate    *gate
+	front   *front
+	live    *live
+	desk    *ops.Desk
+	failed  chan error // a part that cannot go on
+
+	HTTPAddr    string          // where webhooks are taken; "" without the role
+	ConsoleAddr string          // where the console is served
+	Sandbox     *sandbox.Server // nil unless asked for
+	SandboxURL  string
+}
+
+// Start wires everything together, top to bottom as an event passes. What was opened is closed again when a later
+// part fails. Stop ends it.
+func Start(ctx context.Context, set Settings) (_ *App, err error) {
+	a := &App{set: set, down: teardown{log: set.Log}, metrics: newMetrics(), failed: make(chan error, 8)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.down.run(context.WithoutCancel(ctx)))
+		}
+	}()
+	env, log := &a.set.Env, set.Log
+	if err := env.Check(); err != nil {
+		return nil, err
+	}
+
+	// The configuration.
+	cfg, err := config.Load(env.Config)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range cfg.Warnings {
+		log.Warn("configuration", "warning", w.String())
+	}
+	if set.Sandbox {
+		if err := a.startSandbox(); err != nil {
+			return nil, err
+		}
+		env.KeapBaseURL = a.SandboxURL + "/crm"
+	}
+
+	// Sources: what they may use of the world.
+	a.front = &front{now: time.Now}
+	a.worlds = &worlds{maxBody: int64(env.MaxBody), log: log, deps: sources.Deps{
+		Now: time.Now, Remember: time.Duration(env.Retention), Certificates: newCertificates(), Template: config.Templates{},
+		HTTP: outbound(), Keap: newKeapHooks(),
+	}}
+	a.front.worlds = a.worlds
+	a.worlds.use(cfg)
+
+	// The durable queue, and the index that follows it.
+	if err := os.MkdirAll(env.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("the data directory cannot be made: %w", err)
+	}
+	users, err := natsUsers(env.NatsUsers)
+	if err != nil {
+		return nil, err
+	}
+	a.queue, err = queue.Open(ctx, queue.Options{
+		URL: env.NatsURL, Creds: env.NatsCreds, DataDir: env.DataDir, Replicas: env.NatsReplicas, Fsync: env.Fsync, StoreKey: env.StoreKey,
+		Listen: env.NatsListen, Users: users, Retention: time.Duration(env.Retention), ParseIngest: a.front.parseIngest, Logger: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.down.add("queue", a.queue.Close)
+	a.history, err = history.Open(ctx, filepath.Join(env.DataDir, "history.db"), history.Options{
+		Hash: a.queue.ContactHash, Retention: time.Duration(env.Retention), Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.down.add("history", func(context.Context) error { return a.history.Close() })
+	a.run("history", func(ctx context.Context) error { return a.history.Follow(ctx, a.queue) })
+
+	// What operators may switch, and what they are told.
+	a.gate = newGate(a.queue)
+	a.run("gate", a.gate.follow)
+	a.live = newLive(a)
+	if len(set.Roles) == 0 || set.has(RoleWork) {
+		a.run("configuration", a.reload)
+	}
+
+	// The working side: routing, quota groups, workers.
+	a.groups = &groups{
+		worlds: a.worlds, queue: a.queue, plans: a.front, metrics: a.metrics, log: log, open: map[string]*group{},
+		baseURL: env.KeapBaseURL, timeout: env.KeapTimeout, transport: keapTransport(), gate: a.gate,
+		tokens: func(account string) keap.TokenStore {
+			return &tokenStore{queue: a.queue, account: account, key: env.SecretKey}
+		},
+	}
+	if set.has(RoleWork) {
+		if err := a.queue.Start(ctx, a.groups, a.front, a.history); err != nil {
+			return nil, err
+		}
+		a.down.add("work", a.queue.Stop)
+	}
+
+	// The console, its API, health and metrics.
+	a.desk = ops.New(ops.Options{
+		Index: a.history, Records: a.history, News: a.history, Archive: a.queue, Work: tmpWork{a.queue}, Planner: a.live, Live: a.live,
+		Switches: &switches{a}, Log: log,
+	})
+	a.down.add("desk", func(context.Context) error { return a.desk.Close() })
+	if err := a.startConsole(); err != nil {
+		return nil, err
+	}
+
+	// The way in over HTTP is the last to start and the first to stop.
+	if set.has(RoleIngest) {
+		h := ingress.New(ingress.Options{
+			Intake: a.queue, Route: a.worlds.route, TrustedProxies: env.TrustedProxies, Log: log, Now: time.Now,
+			Observe: func(s ingress.Seen) {
+				a.metrics.webhook(a.worlds.kind(s.Account, s.Source), s)
+				a.live.saw(s)
+			},
+		})
+		if a.HTTPAddr, err = a.listen("ingress", env.HTTPAddr, ingress.NewServer(h, log), env.TLSCert, env.TLSKey); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}

@@ -1,0 +1,66 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"bridge/internal/events"
+	"bridge/internal/ops"
+	"bridge/internal/sources"
+)
+
+// switches change what runs; it implements ops.Switches.
+type switches struct{ app *App }
+
+// Pause implements ops.Switches.
+func (s *switches) Pause(ctx context.Context, account string) error {
+	return s.app.gate.set(ctx, account, true)
+}
+
+// Resume implements ops.Switches.
+func (s *switches) Resume(ctx context.Context, account string) error {
+	return s.app.gate.set(ctx, account, false)
+}
+
+// Publish implements ops.Switches: what a publisher would send over NATS comes over the API.
+func (s *switches) Publish(ctx context.Context, account, source string, raw []json.RawMessage) ([]ops.Published, error) {
+	if _, err := s.app.worlds.source(account, source); err != nil {
+		return nil, err
+	}
+	out := make([]ops.Published, len(raw))
+	var batch []events.Event
+	var from []int // entry of out of each event of the batch
+	for i, body := range raw {
+		list, err := sources.ParseCloudEvent(account, source, nil, body, time.Now())
+		switch {
+		case err != nil:
+			out[i] = ops.Published{Status: "refused", Detail: err.Error()}
+		case len(list) != 1:
+			out[i] = ops.Published{Status: "refused", Detail: "one CloudEvent an entry is expected"}
+		default:
+			out[i] = ops.Published{ID: list[0].ID, Status: "accepted"}
+			batch = append(batch, list[0])
+			from = append(from, i)
+		}
+	}
+	if len(batch) == 0 {
+		return out, nil
+	}
+	duplicate, err := s.app.queue.Accept(ctx, batch)
+	if err != nil {
+		return nil, fmt.Errorf("the events could not be stored: %w", err)
+	}
+	for i, d := range duplicate {
+		if d {
+			out[from[i]].Status = "duplicate"
+		}
+	}
+	return out, nil
+}
+
+// Test implements ops.Switches: the kind's own sample, signed, through the real ingress.
+func (s *switches) Test(ctx context.Context, account, source string) (string, error) {
+	return s.app.sendSample(ctx, account, source)
+}
