@@ -20,8 +20,8 @@ func TestPutAndRemove(t *testing.T) {
 	for name, put := range map[string]struct{ account, body, want string }{
 		"a mistake":          {"three", strings.Replace(shop("A"), "app", "ap", 1), "three:1:1: unknown key"},
 		"an unknown set":     {"three", `{"app": "ab123", "keap": {"service_account_key": "KeapAK-1"}, "rules": [{"use": "nothing"}]}`, `three:1:81: there is no rule set "nothing"`},
-		"a reference":        {"three", shop("${env:HOME}"), "three:3:47: ${env:…} and ${file:…} are not taken here"},
-		"a file in disguise": {"three", shop(`"\u0024{file:/etc/hostname}"`), "three:3:47: ${env:…} and ${file:…} are not taken here"},
+		"a reference":        {"three", shop("${env:HOME}"), "three:3:46: ${env:…} and ${file:…} are not taken here"},
+		"a file in disguise": {"three", shop(`"\u0024{file:/etc/hostname}"`), "three:3:46: ${env:…} and ${file:…} are not taken here"},
 		"a whole document":   {"three", "accounts: {}\n", "three: the body of one account is expected"},
 		"an odd name":        {"../three", shop("A"), "an account's name is"},
 		"a shared file":      {"two", shop("A"), "this file holds more than account two"},
