@@ -90,18 +90,11 @@ func (s *Server) serveCall(req *request) answer {
 	now := s.nowLocked()
 	line := Line{At: now, Operation: operation, Method: req.method, Path: req.path}
 	cred, denied := s.authenticateLocked(req, now)
-	if denied != "" {
-		line.Status, line.Credential = http.StatusUnauthorized, mask(cred.value)
-		s.recordLocked(line, closed{})
-		headers := s.headerModeLocked(false)
-		s.mu.Unlock()
-		a := answer{status: http.StatusUnauthorized, kind: "application/json", body: []byte(denied)}
-		if headers != "none" {
-			a.header = quotaHeaders(nil, "")
-		}
-		return a
-	}
 	line.Credential, line.App = mask(cred.value), cred.app
+	if denied != "" {
+		defer s.mu.Unlock()
+		return s.denyLocked(line, denied)
+	}
 	g := s.gatesLocked(cred, now)
 	if full := g.admit(now); full.any() {
 		a := s.throttleLocked(g, now, full)
@@ -139,6 +132,17 @@ func (s *Server) serveCall(req *request) answer {
 	s.recordLocked(line, closed{})
 	s.mu.Unlock()
 	s.log.Debug("sandbox call", "operation", operation, "status", line.Status, "app", cred.app, "fault", rule != nil)
+	return a
+}
+
+// denyLocked is the 401 of a call of nobody: it has the names of the quota headers and no numbers.
+func (s *Server) denyLocked(line Line, body string) answer {
+	line.Status = http.StatusUnauthorized
+	s.recordLocked(line, closed{})
+	a := answer{status: line.Status, kind: "application/json", body: []byte(body)}
+	if s.settings.headers != "none" {
+		a.header = quotaHeaders(nil, "")
+	}
 	return a
 }
 

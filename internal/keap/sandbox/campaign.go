@@ -28,8 +28,8 @@ type v1Campaign struct {
 	Published string       `json:"published_date"`
 	Status    bool         `json:"published_status"`
 	Locked    bool         `json:"locked"`
-	Active    int          `json:"active_contact_count"`
-	Completed int          `json:"completed_contact_count"`
+	Active    *int         `json:"active_contact_count,omitempty"` // of one campaign only
+	Completed *int         `json:"completed_contact_count,omitempty"`
 	Goals     []v1Goal     `json:"goals,omitzero"`
 	Sequences []v1Sequence `json:"sequences,omitzero"`
 }
@@ -43,7 +43,7 @@ func (a *automation) active() int {
 }
 
 func (a *automation) campaign1(id ref, want []string) v1Campaign {
-	out := v1Campaign{ID: id, Name: a.title, Created: stamp(a.created), Published: stamp(a.created), Status: true, Active: a.active()}
+	out := v1Campaign{ID: id, Name: a.title, Created: stamp(a.created), Published: stamp(a.created), Status: true}
 	if slices.Contains(want, "goals") {
 		out.Goals = pick(&a.goals, all, func(id ref, g *goal) v1Goal { return v1Goal{id, g.name, g.kind, []ref{}, []ref{}} })
 	}
@@ -66,7 +66,9 @@ func getCampaign1(t *tenant, c *call) reply {
 	if !found {
 		return c.notFound("Campaign", c.args[0])
 	}
-	return ok(a.campaign1(c.id(0), list(c.query, "optional_properties")))
+	out := a.campaign1(c.id(0), list(c.query, "optional_properties"))
+	out.Active, out.Completed = new(a.active()), new(0)
+	return ok(out)
 }
 
 type v2Campaign struct {

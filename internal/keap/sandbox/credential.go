@@ -21,7 +21,7 @@ const (
 )
 
 // authenticateLocked says who calls, or gives the body of the 401. Every key that is not known to be revoked is
-// good: a tenant is made for it. X-Keap-API-Key wins over Authorization; XML-RPC also takes ?access_token=.
+// good: a tenant is made for it. What is known of a refused one goes into the log. X-Keap-API-Key wins over Authorization; XML-RPC also takes ?access_token=.
 func (s *Server) authenticateLocked(req *request, now time.Time) (credential, string) {
 	value := req.header.Get("X-Keap-API-Key")
 	if value == "" {
@@ -37,16 +37,16 @@ func (s *Server) authenticateLocked(req *request, now time.Time) (credential, st
 	}
 	if t, ok := s.oauth.access[value]; ok {
 		if !now.Before(t.expires) {
-			return credential{}, expiredAccess
+			return credential{value: value, app: t.app}, expiredAccess
 		}
 		return credential{value: value, app: t.app, client: t.client}, ""
 	}
 	if s.oauth.isToken(value) {
-		return credential{}, badCredential
+		return credential{value: value}, badCredential
 	}
 	k := s.settings.keys[value]
 	if k.State == "revoked" {
-		return credential{}, badCredential
+		return credential{value: value, app: k.App}, badCredential
 	}
 	if k.App == "" {
 		k.App = s.appLocked(value)

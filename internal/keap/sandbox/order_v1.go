@@ -10,7 +10,7 @@ type v1Order struct {
 	ID        ref           `json:"id"`
 	Title     string        `json:"title"`
 	Status    string        `json:"status"`
-	Recurring bool          `json:"recurring"`
+	Recurring *bool         `json:"recurring,omitempty"` // this and the next three: of reads only
 	Total     json.Number   `json:"total"`
 	Paid      json.Number   `json:"total_paid"`
 	Due       json.Number   `json:"total_due"`
@@ -21,9 +21,9 @@ type v1Order struct {
 	Changed   string        `json:"modification_date"`
 	At        string        `json:"order_date"`
 	Items     []v1OrderItem `json:"order_items"`
-	Type      string        `json:"order_type"`
-	Source    string        `json:"source_type"`
-	Invoice   ref           `json:"invoice_number"`
+	Type      string        `json:"order_type,omitempty"`
+	Source    string        `json:"source_type,omitempty"`
+	Invoice   ref           `json:"invoice_number,omitempty"`
 }
 
 type v1Buyer struct {
@@ -46,16 +46,18 @@ type v1OrderItem struct {
 	Product  *v1OrderProduct `json:"product,omitempty"`
 }
 
-// v1OrderProduct has the fields that the answers of POST (product_name) and GET (name) have in common.
+// v1OrderProduct has its name under name in reads and under product_name in answers of writes.
 type v1OrderProduct struct {
-	ID  ref    `json:"id"`
-	SKU string `json:"sku"`
+	ID      ref    `json:"id"`
+	SKU     string `json:"sku"`
+	Name    string `json:"name,omitempty"`
+	Written string `json:"product_name,omitempty"`
 }
 
 func (t *tenant) order1(id ref, o *order) v1Order {
 	total, paid := o.total(), t.paid(id)
 	out := v1Order{ID: id, Title: o.title, Status: t.orderStatus(id, o), Total: number(total), Paid: number(paid), Due: number(total.Sub(paid)),
-		Refunded: number(t.refunded(id)), Created: stamp(o.created), Changed: stamp(o.updated), At: stamp(o.at), Type: o.kind, Source: "API", Invoice: id,
+		Refunded: number(t.refunded(id)), Created: stamp(o.created), Changed: stamp(o.updated), At: stamp(o.at), Type: o.kind, Source: "API", Invoice: id, Recurring: new(false),
 		Items: make([]v1OrderItem, len(o.items))}
 	if x, ok := t.contactByID(o.contact); ok {
 		out.Contact = &v1Buyer{o.contact, x.emails[0], x.given, x.family}
@@ -64,6 +66,22 @@ func (t *tenant) order1(id ref, o *order) v1Order {
 		out.Items[i] = t.orderItem1(it)
 	}
 	return out
+}
+
+// written is the order as the answer of its creation has it.
+func (o v1Order) written() v1Order {
+	o.Recurring, o.Type, o.Source, o.Invoice = nil, "", "", 0
+	for i := range o.Items {
+		o.Items[i] = o.Items[i].written()
+	}
+	return o
+}
+
+func (i v1OrderItem) written() v1OrderItem {
+	if i.Product != nil {
+		i.Product = &v1OrderProduct{ID: i.Product.ID, SKU: i.Product.SKU, Written: i.Product.Name}
+	}
+	return i
 }
 
 // refunded is what negative payments have paid back.
@@ -80,7 +98,7 @@ func (t *tenant) refunded(id ref) decimal.Decimal {
 func (t *tenant) orderItem1(i orderItem) v1OrderItem {
 	out := v1OrderItem{ID: i.id, Name: i.name, Text: i.text, Type: i.kind, Quantity: i.quantity, Cost: "0", Price: number(i.price), Discount: "0"}
 	if p, ok := t.products.get(i.product); ok {
-		out.Product = &v1OrderProduct{i.product, p.sku}
+		out.Product = &v1OrderProduct{ID: i.product, SKU: p.sku, Name: p.name}
 	}
 	return out
 }
@@ -136,7 +154,7 @@ func createOrder1(t *tenant, c *call) reply {
 	if err := t.addOrder(c, o, items); err != nil {
 		return c.refuse(err)
 	}
-	return created(t.order1(t.orders.last, o))
+	return created(t.order1(t.orders.last, o).written())
 }
 
 func listOrders1(t *tenant, c *call) reply {
@@ -177,7 +195,7 @@ func addOrderItem1(t *tenant, c *call) reply {
 	}
 	o.items, o.updated = append(o.items, item), c.now
 	c.about("order", c.id(0))
-	return created(t.orderItem1(item))
+	return created(t.orderItem1(item).written())
 }
 
 func createPayment1(t *tenant, c *call) reply {

@@ -28,7 +28,7 @@ type compiled struct {
 	segments []string
 }
 
-var restV1, restV2 = compile(v1Routes()), compile(v2Routes())
+var restV1, restV2 = compile(v1Routes), compile(v2Routes)
 
 func compile(routes []route) routesOf {
 	out := routesOf{}
