@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"encoding"
 	"fmt"
 	"log/slog"
@@ -83,14 +84,15 @@ func (n *Networks) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// EnvFrom reads the environment. The error names the first variable that cannot be read; whether the values fit
-// together, Check says.
+// EnvFrom reads the environment. The error is Mistakes and names the first variable that cannot be read; whether the
+// values fit together, Check says.
 func EnvFrom() (Env, error) {
 	var e Env
-	if err := envconfig.Process("bridge", &e); err != nil {
-		return Env{}, err
+	err := envconfig.Process("bridge", &e)
+	if bad := (*envconfig.ParseError)(nil); errors.As(err, &bad) {
+		return Env{}, Mistakes{{File: bad.KeyName, Text: bad.Err.Error()}}
 	}
-	return e, nil
+	return e, err
 }
 
 // Check tells what in the environment keeps serve from starting. The error is Mistakes.
@@ -100,19 +102,19 @@ func (e *Env) Check() error {
 		all = append(all, Mistake{File: "BRIDGE_" + name, Text: text, Hint: hint})
 	}
 	if !loopback(e.ConsoleAddr) && e.ConsoleToken.Empty() && e.ConsoleTokens == "" {
-		wrong("CONSOLE_TOKEN", "is needed because BRIDGE_CONSOLE_ADDR ("+e.ConsoleAddr+") can be reached from other machines",
+		wrong("CONSOLE_TOKEN", "missing: BRIDGE_CONSOLE_ADDR ("+e.ConsoleAddr+") can be reached from other machines",
 			"export BRIDGE_CONSOLE_TOKEN=$(openssl rand -hex 24), or BRIDGE_CONSOLE_ADDR=127.0.0.1:8081")
 	}
 	for _, a := range []struct{ name, value string }{{"HTTP_ADDR", e.HTTPAddr}, {"CONSOLE_ADDR", e.ConsoleAddr}, {"NATS_LISTEN", e.NatsListen}} {
 		if _, _, err := net.SplitHostPort(a.value); err != nil && (a.value != "" || a.name != "NATS_LISTEN") {
-			wrong(a.name, "is no address: host:port or :port is expected", "")
+			wrong(a.name, "no address: host:port or :port is expected", "")
 		}
 	}
 	if !webAddress(e.KeapBaseURL) {
-		wrong("KEAP_BASE_URL", "is no http:// or https:// address", "https://api.infusionsoft.com/crm, or a sandbox's http://127.0.0.1:8090/crm")
+		wrong("KEAP_BASE_URL", "no http:// or https:// address", "https://api.infusionsoft.com/crm, or a sandbox's http://127.0.0.1:8090/crm")
 	}
 	if e.PublicURL != "" && !webAddress(e.PublicURL) {
-		wrong("PUBLIC_URL", "is no http:// or https:// address", "")
+		wrong("PUBLIC_URL", "no http:// or https:// address", "")
 	}
 	e.checkNATS(wrong)
 	e.checkValues(wrong)
@@ -125,11 +127,11 @@ func (e *Env) Check() error {
 func (e *Env) checkNATS(wrong func(name, text, hint string)) {
 	external := e.NatsURL != ""
 	if external && !natsAddress(e.NatsURL) {
-		wrong("NATS_URL", "is no list of nats:// or tls:// addresses", "nats://10.0.0.1:4222,nats://10.0.0.2:4222")
+		wrong("NATS_URL", "no list of nats:// or tls:// addresses", "nats://10.0.0.1:4222,nats://10.0.0.2:4222")
 	}
 	switch {
 	case e.NatsReplicas < 1 || e.NatsReplicas > 5:
-		wrong("NATS_REPLICAS", "is between 1 and 5", "")
+		wrong("NATS_REPLICAS", "must be between 1 and 5", "")
 	case e.NatsReplicas > 1 && !external:
 		wrong("NATS_REPLICAS", "needs a cluster: the embedded server is one", "set BRIDGE_NATS_URL")
 	}
@@ -138,7 +140,7 @@ func (e *Env) checkNATS(wrong func(name, text, hint string)) {
 		given bool
 	}{{"NATS_LISTEN", e.NatsListen != ""}, {"NATS_USERS", e.NatsUsers != ""}, {"STORE_KEY", !e.StoreKey.Empty()}} {
 		if v.given && external {
-			wrong(v.name, "is for the embedded server, and BRIDGE_NATS_URL names another one", "")
+			wrong(v.name, "goes with the embedded server, and BRIDGE_NATS_URL names another one", "")
 		}
 	}
 	for _, v := range []struct {
@@ -146,11 +148,11 @@ func (e *Env) checkNATS(wrong func(name, text, hint string)) {
 		given bool
 	}{{"NATS_CREDS", e.NatsCreds != ""}, {"SPOOL", e.Spool}} {
 		if v.given && !external {
-			wrong(v.name, "is for an external NATS", "set BRIDGE_NATS_URL")
+			wrong(v.name, "goes with an external NATS", "set BRIDGE_NATS_URL")
 		}
 	}
 	if e.NatsListen != "" && e.NatsUsers == "" && !loopback(e.NatsListen) {
-		wrong("NATS_USERS", "is needed because BRIDGE_NATS_LISTEN can be reached from other machines", "a file of nkeys and what each may publish")
+		wrong("NATS_USERS", "missing: BRIDGE_NATS_LISTEN can be reached from other machines", "a file of nkeys and what each may publish")
 	}
 }
 
@@ -159,24 +161,24 @@ const minRetention = 7 * 24 * time.Hour
 
 func (e *Env) checkValues(wrong func(name, text, hint string)) {
 	if e.Fsync != FsyncAlways && e.Fsync != FsyncInterval {
-		wrong("FSYNC", "is always or interval", "")
+		wrong("FSYNC", "must be always or interval", "")
 	}
 	if e.LogFormat != "" && e.LogFormat != "text" && e.LogFormat != "json" {
-		wrong("LOG_FORMAT", "is text or json", "")
+		wrong("LOG_FORMAT", "must be text or json", "")
 	}
 	if time.Duration(e.Retention) < minRetention {
-		wrong("RETENTION", "is at least 7d: senders repeat deliveries for as long", "")
+		wrong("RETENTION", "must be at least 7d: senders repeat deliveries for as long", "")
 	}
 	for _, d := range []struct {
 		name  string
 		value time.Duration
 	}{{"SHUTDOWN_TIMEOUT", e.ShutdownTimeout}, {"KEAP_TIMEOUT", e.KeapTimeout}} {
 		if d.value <= 0 {
-			wrong(d.name, "is a duration above 0", "")
+			wrong(d.name, "must be a duration above 0", "")
 		}
 	}
 	if (e.TLSCert == "") != (e.TLSKey == "") {
-		wrong("TLS_CERT", "and BRIDGE_TLS_KEY go together", "")
+		wrong("TLS_CERT", "goes together with BRIDGE_TLS_KEY", "")
 	}
 	for _, s := range []struct {
 		name  string

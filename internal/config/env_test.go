@@ -56,6 +56,19 @@ func TestEnvNames(t *testing.T) {
 	}
 }
 
+func TestEnvThatCannotBeRead(t *testing.T) {
+	for name, value := range map[string]string{"MAX_BODY": "x", "RETENTION": "long", "NATS_REPLICAS": "three", "LOG_LEVEL": "loud", "TRUSTED_PROXIES": "10.0.0.0/99", "SPOOL": "perhaps"} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("BRIDGE_"+name, value)
+			_, err := EnvFrom()
+			var found Mistakes
+			if errors.As(err, &found); len(found) != 1 || found[0].File != "BRIDGE_"+name {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
 func TestEnvMistakes(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(e *Env)

@@ -54,6 +54,9 @@ func RunTests(c *Config, now time.Time) []TestResult {
 }
 
 func (c *Config) testRule(a *Account, r *rules.Rule, f *file, path string, now time.Time) []TestResult {
+	if a.Set.Only(r.Name) == nil {
+		return nil // an older version of the file is in force, without this rule
+	}
 	var results []TestResult
 	for i := range r.Tests {
 		t := &ruleTest{account: a, rule: r.Name, test: &r.Tests[i], folder: filepath.Dir(f.path), now: now}

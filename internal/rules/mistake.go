@@ -31,7 +31,7 @@ type Error struct {
 	Reason events.Reason // RuleError, or NotConfigured for a rule asked for by name that is not there
 	Rule   string
 	Path   string // inside the rule: "do[1].tag[0]"
-	Text   string // for people; holds no more of the event than the expression's own words
+	Text   string // for people; may quote the value that did not fit
 }
 
 func (e *Error) Error() string {

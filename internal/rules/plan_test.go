@@ -3,6 +3,7 @@ package rules
 import (
 	"encoding/json"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -215,4 +216,32 @@ func TestRefundsAndOrdersNotYetPaid(t *testing.T) {
 	if _, err := compile(t, list).Plan(e, noon); err == nil {
 		t.Error("an order step without an order has to fail")
 	}
+}
+
+func TestAnOrderIsRecordedOnce(t *testing.T) {
+	order := []Step{{Order: &Order{}}}
+	p := plan(t, paidOrder(), Rule{Name: "a", On: []string{"order.*"}, Do: order}, Rule{Name: "b", On: []string{"order.paid"}, Do: order})
+	if got := strings.Join(brief(p)[1:], " "); got != "a/order:A-1001#1 a/payment:A-1001#1" {
+		t.Errorf("two rules that record the order come to %s", got)
+	}
+}
+
+// TestOneSetForAll: a Set is shared by all workers of its account; with -race this finds what they share by mistake.
+func TestOneSetForAll(t *testing.T) {
+	set := compile(t, purchase())
+	want, err := set.Plan(paidOrder(), noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 20 {
+				if got, err := set.Plan(paidOrder(), noon); err != nil || !cmp.Equal(want, got) {
+					t.Errorf("got %v, %v", brief(got), err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
