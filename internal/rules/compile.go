@@ -31,7 +31,7 @@ type action struct {
 	path    string
 	only    events.Branch
 	perItem bool
-	make    func(f *filler) []events.Step
+	steps   func(f *filler) []events.Step
 }
 
 // compiler collects the mistakes of one rule.

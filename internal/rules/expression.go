@@ -44,7 +44,7 @@ func (x *expression) print(vars any) (string, error) {
 			return n.String(), nil
 		}
 	}
-	return print(value)
+	return written(value)
 }
 
 func (x *expression) number(vars any) (json.Number, bool) {

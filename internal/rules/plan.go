@@ -56,7 +56,7 @@ func (p *draft) rule(f *filler) {
 		a := &f.rule.actions[i]
 		f.path = a.path
 		if !a.perItem {
-			p.add(f, a, a.make(f))
+			p.add(f, a, a.steps(f))
 			continue
 		}
 		if p.event.Data.Order == nil {
@@ -65,7 +65,7 @@ func (p *draft) rule(f *filler) {
 		}
 		for j := range p.event.Data.Order.Items {
 			f.scope.item = &p.event.Data.Order.Items[j]
-			p.add(f, a, a.make(f))
+			p.add(f, a, a.steps(f))
 		}
 		f.scope.item = nil
 	}

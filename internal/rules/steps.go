@@ -70,12 +70,12 @@ func (s *Step) kinds() []string {
 }
 
 // add ends the compilation of a step: one step, or one a line item when a text of it reads item.
-func (c *compiler) add(path string, make func(f *filler) events.Step) {
-	c.addAll(path, func(f *filler) []events.Step { return []events.Step{make(f)} })
+func (c *compiler) add(path string, build func(f *filler) events.Step) {
+	c.addAll(path, func(f *filler) []events.Step { return []events.Step{build(f)} })
 }
 
-func (c *compiler) addAll(path string, make func(f *filler) []events.Step) {
-	c.rule.actions = append(c.rule.actions, action{path: path, only: c.only, perItem: c.items, make: make})
+func (c *compiler) addAll(path string, build func(f *filler) []events.Step) {
+	c.rule.actions = append(c.rule.actions, action{path: path, only: c.only, perItem: c.items, steps: build})
 	c.items = false
 }
 

@@ -94,8 +94,8 @@ func (t *text) render(vars any) (string, error) {
 // maxText bounds a filled-in text; Keap's longest fields take 64 KiB.
 const maxText = 256 << 10
 
-// print writes a value as people write it: times as RFC 3339, numbers without exponents, nothing for null.
-func print(value ref.Val) (string, error) {
+// written is a value as people write it: times as RFC 3339, numbers without exponents, nothing for null.
+func written(value ref.Val) (string, error) {
 	switch v := value.(type) {
 	case types.String:
 		return string(v), nil
@@ -117,12 +117,12 @@ func print(value ref.Val) (string, error) {
 		if !v.HasValue() {
 			return "", nil
 		}
-		return print(v.GetValue())
+		return written(v.GetValue())
 	}
 	return "", fmt.Errorf("a %s is no text", value.Type().TypeName())
 }
 
-// printable tells at compile time whether print can take a value of the type.
+// printable tells at compile time whether written can take a value of the type.
 func printable(t *cel.Type) bool {
 	switch t.Kind() {
 	case types.ListKind, types.MapKind, types.StructKind, types.BytesKind, types.TypeKind:
