@@ -58,12 +58,13 @@ func (b *board) ready(prio events.Priority, l lingering, now time.Time) bool {
 	return l[prio] == 0 || l.due(oldest.Value.(*pair), now) || b.fullOf(prio) != nil
 }
 
-// wakes is when the oldest pair will have waited long enough; the zero time when none waits.
-func (b *board) wakes(l lingering) time.Time {
+// wakes is when the next pair will have waited long enough; the zero time when none waits for that. What is overdue
+// already waits for a permit, not for a time.
+func (b *board) wakes(l lingering, now time.Time) time.Time {
 	var at time.Time
 	for prio := events.Normal; prio <= events.Bulk; prio++ {
 		if oldest := b.queues[prio].Front(); oldest != nil {
-			if due := oldest.Value.(*pair).since.Add(max(l[prio], starved)); at.IsZero() || due.Before(at) {
+			if due := oldest.Value.(*pair).since.Add(max(l[prio], starved)); due.After(now) && (at.IsZero() || due.Before(at)) {
 				at = due
 			}
 		}

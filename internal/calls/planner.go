@@ -164,7 +164,7 @@ func (p *Planner) giveOut(now time.Time) time.Time {
 	if p.c.Save != nil && p.c.Ledger.Reserved() <= quota.Block/2 {
 		p.reserveLocked()
 	}
-	sooner(p.board.wakes(l))
+	sooner(p.board.wakes(l, now))
 	return again
 }
 
