@@ -88,7 +88,7 @@ func TestSamples(t *testing.T) {
 }
 
 // signed makes the request that the sender would make of a sample.
-func signed(t *testing.T, src Source, s *sample) Request {
+func signed(t testing.TB, src Source, s *sample) Request {
 	t.Helper()
 	out, err := src.(Signer).Sign("", s.body)
 	if err != nil {

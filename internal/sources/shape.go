@@ -103,10 +103,8 @@ func (p *itemPaths) read(line tree, minor bool, currency string) (events.Item, b
 		item.Price = amount(line.at(p.price))
 	}
 	n := decimal.NewFromInt(1)
-	if text := line.get(p.quantity); text != "" {
-		if q, err := decimal.NewFromString(text); err == nil {
-			n = q
-		}
+	if q, ok := line.at(p.quantity).number(); ok {
+		n = q
 	}
 	if n.IsInteger() && n.IsPositive() && n.LessThan(decimal.New(1, 12)) {
 		item.Quantity = n.IntPart()

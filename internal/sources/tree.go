@@ -192,7 +192,20 @@ func (t tree) minor(currency string) events.Money {
 	return events.MoneyFromMinor(n, exponent(currency))
 }
 
-// exponents of ISO 4217 other than 2. Stripe, Paddle and ThriveCart count ISK and UGX with two decimals or none depending on age; they are left at ISO.
+// maxExponent bounds numbers in E notation: calculating with 1e999999999 would fill the memory.
+const maxExponent = 30
+
+// number is a decimal number of a sane size.
+func (t tree) number() (decimal.Decimal, bool) {
+	text := t.text()
+	if text == "" || len(text) > 2*maxExponent {
+		return decimal.Zero, false
+	}
+	d, err := decimal.NewFromString(text)
+	return d, err == nil && d.Exponent() >= -maxExponent && d.Exponent() <= maxExponent
+}
+
+// exponents of ISO 4217 other than 2.
 var exponents = map[string]int{
 	"BIF": 0, "CLP": 0, "DJF": 0, "GNF": 0, "ISK": 0, "JPY": 0, "KMF": 0, "KRW": 0, "PYG": 0, "RWF": 0, "UGX": 0, "VND": 0, "VUV": 0, "XAF": 0, "XOF": 0, "XPF": 0,
 	"BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3,
@@ -217,7 +230,10 @@ func (t tree) time() time.Time {
 	if text == "" {
 		return time.Time{}
 	}
-	if d, err := decimal.NewFromString(text); err == nil && d.IsPositive() && len(text) < 24 {
+	if d, ok := t.number(); ok && d.IsPositive() {
+		if d.GreaterThan(decimal.New(1, 15)) {
+			return time.Time{}
+		}
 		n := d.IntPart()
 		if n > 1e11 { // milliseconds: in seconds it would be the year 5138
 			return time.UnixMilli(n).UTC()
