@@ -98,11 +98,12 @@ func TestAllMistakesAtOnce(t *testing.T) {
 func TestRuleSets(t *testing.T) {
 	library, wrong := NewLibrary(map[string][]Rule{"shop": {
 		{Name: "buyer", On: []string{"order.paid"}, When: "event.order.total >= with.least", Do: []Step{{Tag: []string{"{{with.tag}}", "{{has(with.extra) ? with.extra : ''}}"}}}},
+		{Name: "never", On: []string{"order.paid"}, When: "with.extra == 'no' && has(with.extra)", Do: []Step{{Tag: []string{"{{has(with.tag) ? with.tag : ''}}"}}}},
 	}})
 	if len(wrong) > 0 {
 		t.Fatal(wrong)
 	}
-	one, m1 := library.Compile([]Rule{{Use: "shop", With: map[string]any{"least": 10, "tag": "A"}}})
+	one, m1 := library.Compile([]Rule{{Use: "shop", With: map[string]any{"least": 10, "tag": "A", "extra": ""}}})
 	two, m2 := library.Compile([]Rule{{Use: "shop", With: map[string]any{"least": 59.9, "tag": "B", "extra": "C"}}, {Name: "own", On: []string{"*"}, Do: []Step{{Tag: []string{"D"}}}}})
 	if len(m1)+len(m2) > 0 {
 		t.Fatal(m1, m2)

@@ -174,6 +174,7 @@ func TestRepeatedTags(t *testing.T) {
 		"always, then for new ones":       {Rule{Do: []Step{tag}, Created: []Step{tag}}, "tag:X#1"},
 		"for new ones and for old ones":   {Rule{Created: []Step{tag}, Updated: []Step{tag}}, "tag:X#1 if created tag:X#2 if updated"},
 		"off for new ones, on for others": {Rule{Created: []Step{untag}, Updated: []Step{tag, tag}}, "untag:X#1 if created tag:X#1 if updated"},
+		"always, and off for new ones":    {Rule{Do: []Step{tag}, Created: []Step{untag}, Updated: []Step{tag}}, "tag:X#1 untag:X#1 if created"},
 		"an empty name":                   {Rule{Do: []Step{{Tag: []string{"", "{{''}}", " {{item.product_id}} "}}, tag}}, "tag:X#1"},
 	} {
 		t.Run(name, func(t *testing.T) {
