@@ -207,37 +207,54 @@ func stringEnd(s string, raw bool) int {
 	return -1
 }
 
-// environments holds one environment for each list of variables that templates were compiled with.
-var environments sync.Map // "body,header" → *cel.Env
-
 // CompileTemplate compiles a text whose expressions read the named variables, each of them JSON as encoding/json
 // decodes it into an any (json.Number keeps large ids exact). The returned function fills it in and is safe for
 // concurrent use. The error is a Mistake: the first one in the text.
 func CompileTemplate(source string, variables ...string) (func(map[string]any) (string, error), error) {
-	env, err := templateEnv(variables)
+	t, err := templates.compile(source, strings.Join(variables, ","), variables)
 	if err != nil {
 		return nil, err
+	}
+	return func(vars map[string]any) (string, error) { return t.render(vars) }, nil
+}
+
+// templates remembers what CompileTemplate made: ten thousand accounts have ten thousand forms with the same few texts.
+var templates = templateCache{envs: map[string]*cel.Env{}, texts: map[[2]string]*text{}}
+
+// maxTemplates bounds the memory; beyond it is begun anew.
+const maxTemplates = 4096
+
+type templateCache struct {
+	mu    sync.Mutex
+	envs  map[string]*cel.Env // by the names of their variables
+	texts map[[2]string]*text // by the same and the text
+}
+
+func (c *templateCache) compile(source, key string, variables []string) (*text, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t, ok := c.texts[[2]string{key, source}]; ok {
+		return t, nil
+	}
+	env, ok := c.envs[key]
+	if !ok {
+		var options []cel.EnvOption
+		for _, name := range variables {
+			options = append(options, cel.Variable(name, cel.DynType))
+		}
+		var err error
+		if env, err = newEnv(options...); err != nil {
+			return nil, fmt.Errorf("variables %s: %w", key, err)
+		}
+		c.envs[key] = env
 	}
 	t, mistakes := parseText(env, source)
 	if len(mistakes) > 0 {
 		return nil, mistakes[0]
 	}
-	return func(vars map[string]any) (string, error) { return t.render(vars) }, nil
-}
-
-func templateEnv(variables []string) (*cel.Env, error) {
-	key := strings.Join(variables, ",")
-	if env, ok := environments.Load(key); ok {
-		return env.(*cel.Env), nil
+	if len(c.texts) >= maxTemplates {
+		clear(c.texts)
 	}
-	var options []cel.EnvOption
-	for _, name := range variables {
-		options = append(options, cel.Variable(name, cel.DynType))
-	}
-	env, err := newEnv(options...)
-	if err != nil {
-		return nil, fmt.Errorf("variables %s: %w", key, err)
-	}
-	environments.Store(key, env)
-	return env, nil
+	c.texts[[2]string{key, source}] = t
+	return t, nil
 }
