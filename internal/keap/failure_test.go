@@ -99,9 +99,9 @@ func TestStatuses(t *testing.T) {
 }
 
 // broken is a transport whose connections fail in a chosen way.
-func broken(t *testing.T, url string, transport http.RoundTripper) *Error {
+func broken(t *testing.T, url string, transport http.RoundTripper, timeout time.Duration) *Error {
 	t.Helper()
-	c, err := New(Options{BaseURL: url, Credential: mustKey(t, testKey, ""), Transport: transport, Timeout: 100 * time.Millisecond})
+	c, err := New(Options{BaseURL: url, Credential: mustKey(t, testKey, ""), Transport: transport, Timeout: timeout})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,14 +166,19 @@ func TestTransportFailures(t *testing.T) {
 		{"untrusted", secure.URL, nil, KindTLS, false, "signed by nobody trusted here"},
 		{"other name", strings.Replace(secure.URL, "127.0.0.1", "localhost", 1), &http.Transport{TLSClientConfig: &tls.Config{RootCAs: secure.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}}, KindTLS, false, "for another host"},
 		{"plain behind https", strings.Replace(plain.URL, "http", "https", 1), nil, KindTLS, false, "speaks plain HTTP"},
-		{"answer timeout", cut.URL + "/slow", nil, KindTimeout, true, "no answer within 100ms"},
-		{"body timeout", cut.URL + "/slowbody", nil, KindTimeout, true, "no answer within 100ms"},
+		{"answer timeout", cut.URL + "/slow", nil, KindTimeout, true, "no answer within 1s"},
+		{"body timeout", cut.URL + "/slowbody", nil, KindTimeout, true, "no answer within 1s"},
 		{"closed after the write", cut.URL, nil, KindReset, true, "the connection broke"},
 		{"cut in the body", cut.URL + "/half", nil, KindReset, true, "the connection broke"},
 		{"transport without hooks", "http://keap.example.com", noHooks{}, KindReset, true, "the connection broke"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			e := broken(t, tc.url, tc.transport)
+			t.Parallel()
+			timeout := 30 * time.Second // far from what a busy machine takes
+			if tc.kind == KindTimeout {
+				timeout = time.Second
+			}
+			e := broken(t, tc.url, tc.transport, timeout)
 			if e.Kind != tc.kind || e.Sent != tc.sent || !strings.Contains(e.Message, tc.says) || e.Hint == "" {
 				t.Errorf("kind %s, sent %v, message %q, hint %q, cause %v", e.Kind, e.Sent, e.Message, e.Hint, e.Err)
 			}
@@ -228,7 +233,7 @@ func TestNoSecretInMessages(t *testing.T) {
 			}
 		}
 	}
-	if e := broken(t, "http://127.0.0.1:1/crm", nil); strings.Contains(e.Err.Error()+e.Error(), "0123456789") {
+	if e := broken(t, "http://127.0.0.1:1/crm", nil, 0); strings.Contains(e.Err.Error()+e.Error(), "0123456789") {
 		t.Errorf("cause shows the key: %v", e.Err)
 	}
 }
