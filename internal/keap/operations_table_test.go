@@ -20,6 +20,13 @@ func contactOperations() []operation {
 		},
 			"POST", "/rest/v2/contacts?duplicate_option=EmailAndNameAndCompany", `{"email_addresses":[{"email":"a@example.com","field":"EMAIL1"}]}`,
 			200, `{"id":"5"}`, ContactRef{ID: "5"}},
+		{"contacts.upsert", func(ctx context.Context, c *Client) (any, error) {
+			return c.UpsertContact(ctx, contact, ByEmailAndName)
+		},
+			"PUT", "/rest/v1/contacts", `{"given_name":"Ada","owner_id":3,"company":{"id":9},"birthday":"2001-02-03","source_type":"FORMAPIHOSTED","origin":{"ip_address":"192.0.2.1"},"opt_in_reason":"Bought","duplicate_option":"EmailAndName",` +
+				`"email_addresses":[{"email":"ada@example.com","field":"EMAIL1"}],"phone_numbers":[{"number":"555","type":"Work","field":"PHONE1"}],` +
+				`"addresses":[{"field":"SHIPPING","region":"Arizona","country_code":"USA"},{"field":"BILLING","region":"US-AZ","country_code":"USA"}],"custom_fields":[{"id":7,"content":["a"]}]}`,
+			200, `{"id":5,"date_created":"2020-01-01T00:00:00.000+0000"}`, ContactRef{ID: "5"}},
 		{"contacts.create", func(ctx context.Context, c *Client) (any, error) { return c.CreateContact(ctx, contact) },
 			"POST", "/rest/v2/contacts", `{"given_name":"Ada","birth_date":"2001-02-03","owner_id":"3","company":{"id":"9"},"source_type":"FORM_API_HOSTED","origin":{"ip_address":"192.0.2.1"},` +
 				`"email_addresses":[{"email":"ada@example.com","field":"EMAIL1","opt_in_reason":"Bought"}],"phone_numbers":[{"number":"555","type":"Work","field":"PHONE1"}],` +
@@ -64,6 +71,10 @@ func tagOperations() []operation {
 		{"tags.list by name", func(ctx context.Context, c *Client) (any, error) { return c.FindTags(ctx, "Bought; Shoes, red") },
 			"GET", "/rest/v1/tags?limit=1000&name=Bought%3B+Shoes%2C+red", "", 200, `{"count":2,"tags":[{"id":1,"name":"bought; shoes, RED","category":{"id":2,"name":"Shop"}},{"id":3,"name":"Bought; Shoes, red and blue"}],"next":"x"}`,
 			[]Tag{{ID: "1", Name: "bought; shoes, RED", CategoryID: "2", CategoryName: "Shop"}}},
+		{"tags.list", func(ctx context.Context, c *Client) (any, error) { return collect(c.Tags(ctx, nil)) },
+			"GET", "/rest/v1/tags?limit=1000", "", 200, `{"tags":[{"id":1,"name":"Customer"}],"count":1}`, []Tag{{ID: "1", Name: "Customer"}}},
+		{"tags.categories.list", func(ctx context.Context, c *Client) (any, error) { return collect(c.TagCategories(ctx, nil)) },
+			"GET", "/rest/v2/tags/categories?page_size=1000", "", 200, `{"tag_categories":[{"id":"2","name":"Shop"}]}`, []TagCategory{{ID: "2", Name: "Shop"}}},
 		{"tags.create", func(ctx context.Context, c *Client) (any, error) { return c.CreateTag(ctx, "Customer", "2") },
 			"POST", "/rest/v2/tags", `{"category":{"id":"2"},"name":"Customer"}`, 201, `{"id":"1","name":"Customer"}`, Tag{ID: "1", Name: "Customer"}},
 		{"tags.categories.create", func(ctx context.Context, c *Client) (any, error) { return c.CreateTagCategory(ctx, "Shop") },
@@ -87,6 +98,12 @@ func automationOperations() []operation {
 			return none(c.SendTemplate(ctx, "77", "1", []string{"5"}))
 		},
 			"POST", "/rest/v2/emails/templates:send", `{"contact_ids":["5"],"template_id":"77","user_id":"1"}`, 202, ``, nil},
+		{"automations.list", func(ctx context.Context, c *Client) (any, error) { return collect(c.Automations(ctx, nil)) },
+			"GET", "/rest/v2/automations?page_size=25", "", 200, `{"automations":[{"id":"12","title":"Welcome","status":"PUBLISHED"}]}`, []Automation{{ID: "12", Title: "Welcome", Published: true}}},
+		{"campaigns.list", func(ctx context.Context, c *Client) (any, error) { return collect(c.Campaigns(ctx, nil)) },
+			"GET", "/rest/v2/campaigns?page_size=1000", "", 200, `{"campaigns":[{"id":"12","name":"Welcome"}]}`, []Campaign{{ID: "12", Name: "Welcome"}}},
+		{"templates.list", func(ctx context.Context, c *Client) (any, error) { return collect(c.EmailTemplates(ctx, nil)) },
+			"GET", "/rest/v2/emails/templates?page_size=1000", "", 200, `{"email_templates":[{"id":77,"piece_title":"Thanks","subject":"s"}]}`, []EmailTemplate{{ID: "77", Title: "Thanks", Subject: "s"}}},
 		{"campaigns.get", func(ctx context.Context, c *Client) (any, error) { return c.Campaign(ctx, "12") },
 			"GET", "/rest/v1/campaigns/12?optional_properties=goals%2Csequences", "", 200, `{"id":12,"name":"Welcome","goals":[{"id":1,"name":"Form","type":"WebForm"}],"sequences":[{"id":3,"name":"Mails"}]}`,
 			Campaign{ID: "12", Name: "Welcome", Goals: []CampaignPart{{ID: "1", Name: "Form", Type: "WebForm"}}, Sequences: []CampaignPart{{ID: "3", Name: "Mails"}}}},
@@ -182,6 +199,9 @@ func accountOperations() []operation {
 			"DELETE", "/rest/v1/hooks/7", "", 404, `{"message":"no hook"}`, nil},
 		{"account.profile", func(ctx context.Context, c *Client) (any, error) { return c.Profile(ctx) },
 			"GET", "/rest/v1/account/profile", "", 200, `{"name":"Shop","currency_code":"USD","time_zone":"America/New_York"}`, Profile{Name: "Shop", Currency: "USD", TimeZone: "America/New_York"}},
+		{"users.list", func(ctx context.Context, c *Client) (any, error) { return collect(c.Users(ctx, nil)) },
+			"GET", "/rest/v2/users?page_size=100", "", 200, `{"users":[{"id":"1","given_name":"Olga","family_name":"O","status":"ACTIVE","email_addresses":[{"email":"o@example.com"}]}]}`,
+			[]User{{ID: "1", GivenName: "Olga", FamilyName: "O", Email: "o@example.com", Status: "ACTIVE"}}},
 		{"users.userinfo", func(ctx context.Context, c *Client) (any, error) { return c.UserInfo(ctx) },
 			"GET", "/rest/v2/oauth/connect/userinfo", "", 200, `{"email":"ada@example.com","id":"1","is_admin":true,"tenant_id":"ab123"}`, UserInfo{Email: "ada@example.com", UserID: "1", Admin: true, Tenant: "ab123"}},
 	}

@@ -255,7 +255,9 @@ func TestSandboxNotesAndTasks(t *testing.T) {
 	forUser := must[string](t)(c.CreateTask(ctx, keap.Task{ContactID: one, Title: "Call", Due: due, Remind: time.Hour, UserID: "1"}))
 	must[string](t)(c.CreateTask(ctx, keap.Task{ContactID: one, Title: "Call again", Due: due}))
 	tasks := must[[]keap.Task](t)(c.Tasks(ctx, one))
-	if len(tasks) != 2 || !slices.ContainsFunc(tasks, func(x keap.Task) bool { return x.ID == forUser && x.Due.Equal(due) && x.UserID == "1" && x.Title == "Call" }) {
+	if len(tasks) != 2 || !slices.ContainsFunc(tasks, func(x keap.Task) bool {
+		return x.ID == forUser && x.Due.Equal(due) && x.UserID == "1" && x.Title == "Call"
+	}) {
 		t.Errorf("%+v", tasks)
 	}
 }
