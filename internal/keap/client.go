@@ -49,11 +49,15 @@ type Client struct {
 	goalsOnV1  atomic.Bool // this Keap has no v2 goals
 }
 
-// New makes a Client. It fails on a base URL that cannot be one.
+// New makes a Client. It fails without a credential and on a base URL that cannot be one.
 func New(o Options) (*Client, error) {
 	base, err := checkBase(o.BaseURL)
 	if err != nil {
 		return nil, err
+	}
+	if o.Credential == nil {
+		return nil, &Error{Kind: KindCredential, Field: "credential", Message: "there is no credential",
+			Hint: "give the account a service_account_key, personal_access_token or oauth2"}
 	}
 	c := &Client{base: base, credential: o.Credential, timeout: o.Timeout, observe: o.Observe, extra: o.Extra}
 	if c.timeout <= 0 {
@@ -126,8 +130,8 @@ type answer struct {
 	observed quota.Observation
 }
 
-// do is the one door to Keap: it sends, reads the quota headers, and either decodes a 2xx into out (nil: its body
-// does not matter) or returns an *Error. An out that embeds made must get an id.
+// do is the one door to Keap: it sends, reads the quota headers, and either decodes a 2xx into out (nil: any
+// body will do) or returns an *Error. An out that embeds made must get an id.
 func (c *Client) do(ctx context.Context, r request, out any) (*answer, error) {
 	a, err := c.send(ctx, r)
 	if err != nil {
@@ -136,7 +140,10 @@ func (c *Client) do(ctx context.Context, r request, out any) (*answer, error) {
 	if a.status < 200 || a.status > 299 {
 		return a, a.failure(r)
 	}
-	if out == nil {
+	if out == nil { // whatever Keap says with its 2xx, but no page of a proxy
+		if what := describeBody(a.body); what == htmlBody {
+			return a, a.unreadable(r.operation, what, nil)
+		}
 		return a, nil
 	}
 	if err := decode(a.body, out); err != nil {

@@ -17,22 +17,22 @@ const (
 	KindTLS         Kind = "tls"         // no trust in the other end; nothing was sent
 	KindCancelled   Kind = "cancelled"   // the caller's context ended; Sent tells whether the request was out
 
-	KindTimeout    Kind = "timeout"     // no answer in time; Sent tells whether the request was out
-	KindReset      Kind = "reset"       // the connection broke; Sent as above
-	KindUnreadable Kind = "unreadable"  // a 2xx whose body is not what it should be: HTML, truncated, no id
-	KindWrongURL   Kind = "wrong_url"   // something answers, but it is not Keap's API
-	KindBrownout   Kind = "brownout"    // XML-RPC answered with anything but a response, a fault, 401, 403 or 429
-	KindFault      Kind = "fault"       // an XML-RPC fault; Code is its number
-	KindRefused    Kind = "refused"     // 400 and 422: Keap rejects the content
-	KindDenied     Kind = "denied"      // 401, confirmed
-	KindForbidden  Kind = "forbidden"   // 403
-	KindNotFound   Kind = "not_found"   // 404 of Keap itself: no such contact, tag, …
-	KindMissing    Kind = "missing"     // 405, 501: this Keap has no such operation
-	KindConflict   Kind = "conflict"    // 409
-	KindTooLarge   Kind = "too_large"   // 413, 414: fewer ids in one call
-	KindThrottled  Kind = "throttled"   // 429; Throttle says which window, RetryAfter how long
-	KindServer     Kind = "server"      // 500, 502, 504 and other 5xx: it may have happened
-	KindOverloaded Kind = "unavailable" // 503
+	KindTimeout    Kind = "timeout"    // no answer in time; Sent tells whether the request was out
+	KindReset      Kind = "reset"      // the connection broke; Sent as above
+	KindUnreadable Kind = "unreadable" // a 2xx whose body is not what it should be: HTML, truncated, no id
+	KindWrongURL   Kind = "wrong_url"  // something answers, but it is not Keap's API
+	KindBrownout   Kind = "brownout"   // XML-RPC answered with anything but a response, a fault, 401, 403 or 429
+	KindFault      Kind = "fault"      // an XML-RPC fault; Code is its number
+	KindRefused    Kind = "refused"    // 400 and 422: Keap rejects the content
+	KindDenied     Kind = "denied"     // 401, confirmed
+	KindForbidden  Kind = "forbidden"  // 403
+	KindNotFound   Kind = "not_found"  // 404 of Keap itself: no such contact, tag, …
+	KindMissing    Kind = "missing"    // 405, 501: this Keap has no such operation
+	KindConflict   Kind = "conflict"   // 409
+	KindTooLarge   Kind = "too_large"  // 413, 414: fewer ids in one call
+	KindThrottled  Kind = "throttled"  // 429; Throttle says which window, RetryAfter how long
+	KindServer     Kind = "server"     // 500, 502, 504 and other 5xx: it may have happened
+	KindOverloaded Kind = "overloaded" // 503
 )
 
 // Window is a quota window that a 429 speaks of.

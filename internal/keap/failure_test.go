@@ -215,6 +215,9 @@ func TestBaseURL(t *testing.T) {
 			t.Errorf("%q: %+v", bad, e)
 		}
 	}
+	if _, err := New(Options{BaseURL: DefaultBaseURL}); KindOf(err) != KindCredential {
+		t.Errorf("without a credential: %v", err)
+	}
 	for _, good := range []string{DefaultBaseURL, DefaultBaseURL + "/", "http://127.0.0.1:8090/crm"} {
 		if _, err := New(Options{BaseURL: good, Credential: mustKey(t, testKey, "")}); err != nil {
 			t.Errorf("%q: %v", good, err)

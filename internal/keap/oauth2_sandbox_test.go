@@ -20,17 +20,7 @@ func TestOAuth2InTheSandbox(t *testing.T) {
 	web := httptest.NewServer(s)
 	t.Cleanup(web.Close)
 	kept := newStore(Tokens{})
-	process := func() (*OAuth2, *Client) {
-		o, err := NewOAuth2(OAuth2Config{ClientID: "client", ClientSecret: secret.New("s3cret"), RedirectURL: "http://127.0.0.1:7/back", BaseURL: web.URL + "/crm", Store: kept})
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, err := New(Options{BaseURL: web.URL + "/crm", Credential: o})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return o, c
-	}
+	process := func() (*OAuth2, *Client) { return sandboxProcess(t, web.URL, kept) }
 	o, c := process()
 	tokens, err := o.Exchange(t.Context(), consent(t, o.LoginURL("state-7")))
 	if err != nil || tokens.Tenant == "" {
@@ -84,6 +74,19 @@ func TestOAuth2InTheSandbox(t *testing.T) {
 	if _, err := c.UserInfo(context.Background()); !errors.Is(err, ErrRefreshLost) {
 		t.Errorf("a stolen pair: %v", err)
 	}
+}
+
+func sandboxProcess(t *testing.T, url string, kept TokenStore) (*OAuth2, *Client) {
+	t.Helper()
+	o, err := NewOAuth2(OAuth2Config{ClientID: "client", ClientSecret: secret.New("s3cret"), RedirectURL: "http://127.0.0.1:7/back", BaseURL: url + "/crm", Store: kept})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := New(Options{BaseURL: url + "/crm", Credential: o})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o, c
 }
 
 // consent is what a browser does: it follows the login page back to the bridge.
