@@ -79,11 +79,16 @@ func (l *live) Accounts(ctx context.Context) ([]ops.Account, error) {
 	for _, g := range l.app.groups.list() {
 		byGroup[g.name] = g
 	}
+	unrouted, err := l.app.queue.Unrouted(ctx)
+	if err != nil {
+		return nil, err
+	}
 	status := map[string]calls.Status{}
 	var out []ops.Account
 	for _, name := range slices.Sorted(maps.Keys(w.accounts)) {
 		a := w.accounts[name]
 		o := ops.Account{Name: name, App: a.App, Group: a.group, Ready: true, ActionSets: actionSetList(a)}
+		o.Front[events.Normal] = unrouted[name] // its priority is known once it is routed
 		g := byGroup[a.group]
 		if g == nil {
 			if err := l.stored(ctx, w.groups[a.group], &o); err != nil {

@@ -34,7 +34,7 @@ var (
 	_ ops.Records       = (*history.Index)(nil)
 	_ ops.News          = (*history.Index)(nil)
 	_ ops.Archive       = (*queue.Queue)(nil)
-	_ ops.Work          = tmpWork{}
+	_ ops.Work          = (*queue.Queue)(nil)
 	_ ops.Planner       = (*live)(nil)
 	_ ops.Live          = (*live)(nil)
 	_ ops.Switches      = (*switches)(nil)
@@ -149,7 +149,7 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 
 	// The console, its API, health and metrics.
 	a.desk = ops.New(ops.Options{
-		Index: a.history, Records: a.history, News: a.history, Archive: a.queue, Work: tmpWork{a.queue}, Planner: a.live, Live: a.live,
+		Index: a.history, Records: a.history, News: a.history, Archive: a.queue, Work: a.queue, Planner: a.live, Live: a.live,
 		Switches: &switches{a}, Log: log,
 	})
 	a.down.add("desk", func(context.Context) error { return a.desk.Close() })

@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"config":     {"events", "quota", "secret", "sources", "rules", "keap"},
 	"app":        {"*"},
 	"cmd/bridge": {"app", "config", "secret", "events", "ops", "keap/sandbox", "sources"},
+	"configs":    {},
 	// Never imported by others.
 	"archtest":   {},
 	"simulation": {"*"},

@@ -161,7 +161,7 @@ func (t *task) todo() []events.Step {
 
 // run asks Keap for one group of steps and marks the answers. ok is false when the event cannot go on.
 func (t *task) run(ctx context.Context, group []events.Step) (_ events.Verdict, ok bool) {
-	if len(group) == 1 && t.marks.Steps[group[0].ID].State == events.StepIntended {
+	if len(group) == 1 && mayHaveHappened(t.marks.Steps[group[0].ID].State) {
 		if v, ok := t.check(ctx, group[0]); !ok || t.marks.Steps[group[0].ID].State == events.StepDone {
 			return v, ok
 		}
@@ -180,6 +180,12 @@ func (t *task) run(ctx context.Context, group []events.Step) (_ events.Verdict, 
 		}
 	}
 	return verdict, ok
+}
+
+// mayHaveHappened tells which steps are read back before they are asked for: those that were being sent when the
+// process stopped, and those that nobody has answered the doubt about.
+func mayHaveHappened(s events.StepState) bool {
+	return s == events.StepIntended || s == events.StepDoubt
 }
 
 // graver orders verdicts of one group: what needs a person before what heals by itself.

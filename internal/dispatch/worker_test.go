@@ -228,6 +228,9 @@ func TestIntendedStepThatKeapCannotTell(t *testing.T) {
 	if got := len(s.asked); got != 1 {
 		t.Errorf("asked %d times: %v", got, s.asked)
 	}
+	if v, _ := s.handle(t, replay("job")); v.State() != events.InDoubt || len(s.asked) != 1 {
+		t.Errorf("a replay without an answer to the doubt: %s, asked %v", v.State(), s.asked)
+	}
 	s.plan.Steps[0].Repeat = true
 	s2 := newStage(s.plan.Steps...)
 	died = false

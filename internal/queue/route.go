@@ -28,15 +28,17 @@ type router struct {
 	nudge  chan struct{}
 	lease  atomic.Pointer[lease]
 	enrich chan struct{} // nudges the enricher
+	graves chan struct{} // says that another process erased events
 
 	mu      sync.Mutex // one round at a time
 	last    uint64     // newest entry of EVENTS; the next write expects it, which fences a former router
 	written map[string]uint64
 	pruneAt int
+	gone    map[string]bool // keys of erased events
 }
 
 func newRouter(w *work) *router {
-	return &router{w: w, q: w.q, nudge: make(chan struct{}, 1), enrich: make(chan struct{}, 1)}
+	return &router{w: w, q: w.q, nudge: make(chan struct{}, 1), enrich: make(chan struct{}, 1), graves: make(chan struct{}, 1)}
 }
 
 func (r *router) wakeUp() { signal(r.nudge) }
@@ -111,6 +113,10 @@ func (r *router) guard(ctx context.Context, l *lease) {
 			return
 		case <-m.changed():
 		case <-time.After(retryRound):
+		case <-r.graves:
+			if err := r.loadTombstones(ctx); err != nil && ctx.Err() == nil {
+				r.q.log.Error("an erasure was not noticed", "err", err)
+			}
 		}
 	}
 }
@@ -131,6 +137,9 @@ func (r *router) begin(ctx context.Context) error {
 	r.mu.Lock()
 	r.last, r.written, r.pruneAt = last, map[string]uint64{}, 1<<14
 	r.mu.Unlock()
+	if err := r.loadTombstones(ctx); err != nil {
+		return err
+	}
 	for begin := time.Now(); ; {
 		at, err := r.w.ids.Position(ctx)
 		if err != nil {
@@ -264,6 +273,8 @@ func (r *router) round(ctx context.Context, items []*item) error {
 			if err := r.seen(ctx, d, it, known[it.key]); err != nil {
 				return err
 			}
+		case r.gone[it.key]:
+			r.q.log.Info("a resend of an erased event was dropped", "key", it.key)
 		case inRound[it.key]:
 			r.q.log.Debug("resend recognised", "key", it.key)
 		default:
@@ -320,7 +331,8 @@ func (r *router) seen(ctx context.Context, d *draft, it *item, seq uint64) error
 		d.outcomes = append(d.outcomes, settledOutcome(en.event, it.key, seq, reason))
 		return nil
 	}
-	d.point(pointer{Key: it.key, Seq: seq, Size: en.size}, en.group, en.lane, en.contact)
+	// An earlier pointer may have been worked and acknowledged already, which makes JetStream forget its id.
+	d.point(pointer{Key: it.key, Seq: seq, Size: en.size, Old: true}, en.group, en.lane, en.contact)
 	return nil
 }
 

@@ -20,8 +20,8 @@ import (
 	"bridge/internal/ops"
 )
 
-// Start is the time at which the office's events begin: nine hours ago, so that all of them are young.
-var Start = time.Now().UTC().Truncate(time.Hour).Add(-9 * time.Hour)
+// Start is the time at which the office's events begin: some ten hours ago, so that all of them are young.
+var Start = time.Now().UTC().Truncate(time.Hour).Add(-10 * time.Hour)
 
 // Office holds the parts. Change the exported fields before they are used.
 type Office struct {
