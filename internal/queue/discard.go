@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nuid"
@@ -90,34 +92,38 @@ func (q *Queue) Restore(ctx context.Context, account, key string, seq uint64, jo
 
 // hurry makes a parked event due now, so that what changed about it takes effect.
 func (q *Queue) hurry(key string) {
+	for _, g := range q.openGroups() {
+		g.mu.Lock()
+		var seq uint64
+		for _, t := range g.inHand {
+			if t.pointer.Key == key {
+				seq = t.pointer.Seq
+			}
+		}
+		g.mu.Unlock()
+		if seq > 0 {
+			g.hurry(seq)
+		}
+	}
+}
+
+func (g *group) hurry(seq uint64) {
+	g.mu.Lock()
+	h, ok := g.hands.(Hurrier)
+	g.mu.Unlock()
+	if ok {
+		h.Hurry(seq)
+	}
+}
+
+func (q *Queue) openGroups() []*group {
 	q.mu.Lock()
 	w := q.work
 	q.mu.Unlock()
 	if w == nil {
-		return
+		return nil
 	}
 	w.mu.Lock()
-	groups := make([]*group, 0, len(w.open))
-	for _, g := range w.open {
-		groups = append(groups, g)
-	}
-	w.mu.Unlock()
-	for _, g := range groups {
-		g.hurry(key)
-	}
-}
-
-func (g *group) hurry(key string) {
-	g.mu.Lock()
-	var seq uint64
-	for _, t := range g.inHand {
-		if t.pointer.Key == key {
-			seq = t.pointer.Seq
-		}
-	}
-	h, ok := g.hands.(Hurrier)
-	g.mu.Unlock()
-	if ok && seq > 0 {
-		h.Hurry(seq)
-	}
+	defer w.mu.Unlock()
+	return slices.Collect(maps.Values(w.open))
 }

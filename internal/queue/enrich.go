@@ -42,7 +42,7 @@ func enrichMsg(it *item) (*nats.Msg, error) {
 		return nil, err
 	}
 	return &nats.Msg{Subject: subjectEnrich, Data: body, Header: nats.Header{
-		jetstream.MsgIDHeader: {it.key}, headerOrigin: {it.origin},
+		jetstream.MsgIDHeader: {it.key}, headerOrigin: {it.origin}, headerAccounts: {formatCounts(map[string]int{it.event.Account: 1})},
 	}}, nil
 }
 

@@ -258,6 +258,12 @@ func (h *testHands) run(d events.Delivery, settle Settle) error {
 		if err := settle(context.Background(), v); err != nil || v.State().Settled() || !v.Until.IsZero() {
 			return err
 		}
+		h.mu.Lock()
+		closed := h.closed
+		h.mu.Unlock()
+		if closed {
+			return nil
+		}
 		d.First = false
 	}
 }

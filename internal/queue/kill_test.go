@@ -119,7 +119,7 @@ func TestKill(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	kills := 6
+	kills := 4
 	if testing.Short() {
 		kills = 2
 	}

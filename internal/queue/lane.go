@@ -64,6 +64,8 @@ type taken struct {
 	lane    *lane
 	lease   *lease
 	size    int
+
+	withdrawn bool // settled without its worker: the event was erased; guarded by group.mu
 }
 
 func newGroup(w *work, name string) *group {

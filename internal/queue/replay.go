@@ -183,10 +183,13 @@ func (j *memo) chapter(m *events.Marks) chapter {
 	return begun
 }
 
+// changeTries is how often a change is tried against somebody who writes at the same time.
+const changeTries = 10
+
 // changeMarks changes what is remembered of an event that is settled, or behind the back of whoever has it in hand:
 // a worker's next write then fails, and it reads the journal again.
 func (q *Queue) changeMarks(ctx context.Context, key string, change func(m *events.Marks, at chapter) error) error {
-	for {
+	for try := 1; ; try++ {
 		j := &memo{}
 		if err := q.memory.read(ctx, key, j); err != nil {
 			return err
@@ -205,7 +208,7 @@ func (q *Queue) changeMarks(ctx context.Context, key string, change func(m *even
 			return err
 		}
 		j.marks = raw
-		if err = q.memory.store(ctx, key, j); !lostRace(err) {
+		if err = q.memory.store(ctx, key, j); !lostRace(err) || try == changeTries {
 			return err
 		}
 	}

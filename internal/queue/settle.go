@@ -16,6 +16,12 @@ const settleFor = 20 * time.Second
 // settle records a verdict and acts on it. Here, in gone and in the router's handle are the only acknowledgements. A
 // failure breaks the group's term: the hands drop the delivery, and everything unsettled is delivered anew, in order.
 func (g *group) settle(ctx context.Context, t *taken, v events.Verdict) error {
+	g.mu.Lock()
+	withdrawn := t.withdrawn
+	g.mu.Unlock()
+	if withdrawn {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, settleFor)
 	defer cancel()
 	var err error

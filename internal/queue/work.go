@@ -15,6 +15,9 @@ import (
 // time only: owners look for themselves now and then.
 const subjectWake = "bridge.wake"
 
+// wakeGone tells that events were erased.
+const wakeGone = "gone"
+
 // work is the working side of a process: the router and the quota groups that it owns.
 type work struct {
 	q       *Queue
@@ -80,8 +83,12 @@ func (w *work) join(ctx context.Context) (err error) {
 // woken takes a wake message: a unit a line, "front" or "<group>.<lane>".
 func (w *work) woken(m *nats.Msg) {
 	for unit := range strings.SplitSeq(string(m.Data), "\n") {
-		if unit == frontUnit {
+		switch unit {
+		case frontUnit:
 			w.router.wakeUp()
+			continue
+		case wakeGone:
+			signal(w.router.graves)
 			continue
 		}
 		name, lane, _ := strings.Cut(unit, ".")
