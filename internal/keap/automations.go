@@ -54,6 +54,9 @@ func (c *Client) AchieveGoal(ctx context.Context, integration, call, contactID s
 			return nil, err
 		}
 	}
+	if strings.Trim(integration, ".") == "" || strings.Trim(call, ".") == "" {
+		return nil, invalid(operation, "call_name", "and integration cannot be dots alone in a path of v1")
+	}
 	var out []goalWire
 	path := "/rest/v1/campaigns/goals/" + url.PathEscape(integration) + "/" + url.PathEscape(call)
 	_, err = c.do(ctx, post(operation, path, fields{"contact_id": contact}), &out)

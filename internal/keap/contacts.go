@@ -108,7 +108,7 @@ func (w *contactWire) contact() Contact {
 }
 
 // UpsertContact creates the contact or updates the one that by finds, with v1's PUT: values that are not sent stay
-// as they are. ByEmailNameCompany exists in v2 only, whose lists replace what is there. Safe to repeat.
+// as they are. ByEmailNameCompany exists in v2 only, whose lists replace what is there; "" means ByEmail. Safe to repeat.
 //
 // Created is read without a second call: see createdBy.
 func (c *Client) UpsertContact(ctx context.Context, w ContactWrite, by DuplicateOption) (ContactRef, error) {
@@ -123,7 +123,7 @@ func (c *Client) UpsertContact(ctx context.Context, w ContactWrite, by Duplicate
 	if err != nil {
 		return ContactRef{}, err
 	}
-	body["duplicate_option"] = by
+	body["duplicate_option"] = cmp.Or(by, ByEmail)
 	var got contactWire
 	a, err := c.do(ctx, request{operation: operation, method: http.MethodPut, path: "/rest/v1/contacts", body: body}, &got)
 	if err != nil {
