@@ -2,7 +2,6 @@ package sources
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -119,42 +118,5 @@ func TestWarnings(t *testing.T) {
 		if got := Warnings(cfg); len(got) != 1 {
 			t.Errorf("%s: %v", name, got)
 		}
-	}
-}
-
-// Every kind has a page, a working example and a line in the table.
-func TestEveryKindIsDocumented(t *testing.T) {
-	for _, k := range Kinds() {
-		page, err := os.ReadFile("../../" + k.Docs())
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		for _, part := range []string{"# " + k.Title, "kind: " + k.Name, "## Set up", "## What is verified"} {
-			if !strings.Contains(string(page), part) {
-				t.Errorf("%s does not hold %q", k.Docs(), part)
-			}
-		}
-	}
-	const table = "../../docs/senders/README.md"
-	text, err := os.ReadFile(table)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const begin, end = "<!-- table: go test ./internal/sources -run TestEveryKindIsDocumented -update -->\n", "<!-- end of table -->\n"
-	before, rest, ok := strings.Cut(string(text), begin)
-	was, after, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		t.Fatalf("%s has lost its marks", table)
-	}
-	want := Table()
-	if *update {
-		if err := os.WriteFile(table, []byte(before+begin+want+end+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(want, was); diff != "" {
-		t.Error("run go test with -update:", diff)
 	}
 }
