@@ -3,46 +3,86 @@ package sandbox
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 )
 
-// view is the contacts in another order than by id, kept until one changes: a million are sorted once.
+// view is the result of a search in its order, kept until a contact changes: a million are gone through once, not
+// once a page.
 type view struct {
 	version uint64
 	rows    []*contact
 }
 
-// sortKeys are the orders of both versions.
-var sortKeys = map[string]func(a, b *contact) int{
-	"id":           func(a, b *contact) int { return cmp.Compare(a.id, b.id) },
-	"date_created": func(a, b *contact) int { return a.created.Compare(b.created) },
-	"last_updated": func(a, b *contact) int { return a.updated.Compare(b.updated) },
-	"name":         func(a, b *contact) int { return strings.Compare(a.family, b.family) },
-	"firstName":    func(a, b *contact) int { return strings.Compare(a.given, b.given) },
-	"email":        func(a, b *contact) int { return strings.Compare(a.emails[0], b.emails[0]) },
+// maxViews bounds how many searches are kept.
+const maxViews = 8
+
+// kept gives the result of a search, from before or made now. The name is the search without what only concerns
+// the page.
+func (t *tenant) kept(c *call, make func() []*contact) []*contact {
+	if c.flags.searchLag > 0 {
+		return make() // who can be found changes with the time
+	}
+	var name strings.Builder
+	for _, p := range slices.Sorted(maps.Keys(c.query)) {
+		switch p {
+		case "limit", "offset", "page_size", "page_token", "fields", "optional_properties":
+		default:
+			fmt.Fprintf(&name, "%s=%q&", p, c.query[p])
+		}
+	}
+	v, found := t.views[name.String()]
+	if !found || v.version != t.version {
+		if len(t.views) >= maxViews {
+			clear(t.views)
+		}
+		v = view{t.version, make()}
+		t.views[name.String()] = v
+	}
+	return v.rows
 }
 
-// ordered gives the contacts, or those given, in an order; equal ones by id.
-func (t *tenant) ordered(rows []*contact, whole bool, key string, descending bool) []*contact {
-	if key == "id" && !descending {
-		return rows
+// sorters are the orders of both versions but that by id; equal contacts stand by id.
+var sorters = map[string]func(rows []*contact, descending bool) []*contact{
+	"date_created": sorter(func(x *contact) int64 { return x.created.UnixNano() }),
+	"last_updated": sorter(func(x *contact) int64 { return x.updated.UnixNano() }),
+	"name":         sorter(func(x *contact) string { return x.family }),
+	"firstName":    sorter(func(x *contact) string { return x.given }),
+	"email":        sorter(func(x *contact) string { return x.emails[0] }),
+}
+
+func sorter[K cmp.Ordered](key func(*contact) K) func([]*contact, bool) []*contact {
+	type keyed struct {
+		key K
+		x   *contact
 	}
-	name := fmt.Sprint(key, descending)
-	if v, ok := t.views[name]; whole && ok && v.version == t.version {
-		return v.rows
-	}
-	rows = slices.Clone(rows)
-	slices.SortFunc(rows, func(a, b *contact) int {
-		n := cmp.Or(sortKeys[key](a, b), cmp.Compare(a.id, b.id))
-		if descending {
-			return -n
+	return func(rows []*contact, descending bool) []*contact {
+		all := make([]keyed, len(rows))
+		for i, x := range rows {
+			all[i] = keyed{key(x), x}
 		}
-		return n
-	})
-	if whole {
-		t.views[name] = view{t.version, rows}
+		slices.SortFunc(all, func(a, b keyed) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.x.id, b.x.id)) })
+		out := make([]*contact, len(rows))
+		for i, k := range all {
+			out[i] = k.x
+		}
+		if descending {
+			slices.Reverse(out)
+		}
+		return out
+	}
+}
+
+// ordered puts contacts that stand by id into an order.
+func ordered(rows []*contact, key string, descending bool) []*contact {
+	if sort, found := sorters[key]; found {
+		return sort(rows, descending)
+	}
+	if descending {
+		rows = slices.Clone(rows)
+		slices.Reverse(rows)
 	}
 	return rows
 }
@@ -54,8 +94,8 @@ type criteria struct {
 	tests  []func(*contact) bool
 }
 
-// find gives the contacts that meet the criteria, by id. whole is true where all contacts do.
-func (t *tenant) find(c *call, q criteria) (rows []*contact, whole bool) {
+// find gives the contacts that meet the criteria, by id.
+func (t *tenant) find(c *call, q criteria) []*contact {
 	from := t.contacts
 	switch {
 	case q.ids != nil:
@@ -65,14 +105,15 @@ func (t *tenant) find(c *call, q criteria) (rows []*contact, whole bool) {
 				from = append(from, x)
 			}
 		}
+		slices.SortFunc(from, byID)
 	case len(q.emails) == 1 && !strings.HasSuffix(q.emails[0], "*"):
-		from = slices.Clone(t.holders(q.emails[0]))
+		from = slices.SortedFunc(slices.Values(t.holders(q.emails[0])), byID)
 	case len(q.emails) > 0:
 		q.tests = append(q.tests, func(x *contact) bool { return matchesEmail(x, q.emails) })
 	case len(q.tests) == 0 && c.flags.searchLag == 0:
-		return t.contacts, true
+		return t.contacts
 	}
-	slices.SortFunc(from, sortKeys["id"])
+	var rows []*contact
 next:
 	for _, x := range from {
 		if c.lagging(x) {
@@ -85,8 +126,10 @@ next:
 		}
 		rows = append(rows, x)
 	}
-	return rows, false
+	return rows
 }
+
+func byID(a, b *contact) int { return cmp.Compare(a.id, b.id) }
 
 func matchesEmail(x *contact, emails []string) bool {
 	for _, want := range emails {
@@ -110,7 +153,7 @@ func listContacts1(t *tenant, c *call) reply {
 		return c.bad(err.Error())
 	}
 	order := cmp.Or(c.query.Get("order"), "id")
-	if sortKeys[order] == nil {
+	if sorters[order] == nil && order != "id" {
 		return c.bad("Invalid order: " + order)
 	}
 	var q criteria
@@ -127,9 +170,9 @@ func listContacts1(t *tenant, c *call) reply {
 	if !since.IsZero() || !until.IsZero() {
 		q.tests = append(q.tests, func(x *contact) bool { return between(x.updated, since, until) })
 	}
-	rows, whole := t.find(c, q)
-	rows = t.ordered(rows, whole, order, c.query.Get("order_direction") == "DESCENDING")
-	page, frame := page1(c, rows)
+	page, frame := page1(c, t.kept(c, func() []*contact {
+		return ordered(t.find(c, q), order, c.query.Get("order_direction") == "DESCENDING")
+	}))
 	out := struct {
 		Contacts []v1Contact `json:"contacts"`
 		v1Page
@@ -170,8 +213,7 @@ func listContacts2(t *tenant, c *call) reply {
 	if err != nil {
 		return c.bad(err.Error())
 	}
-	rows, whole := t.find(c, q)
-	page, next, err := page2(c, maxPage, t.ordered(rows, whole, key, descending))
+	page, next, err := page2(c, maxPage, t.kept(c, func() []*contact { return ordered(t.find(c, q), key, descending) }))
 	if err != nil {
 		return c.bad(err.Error())
 	}

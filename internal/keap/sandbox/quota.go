@@ -23,6 +23,7 @@ type bucket struct {
 	app                 string
 	second, minute, day window
 	peak                peak
+	caught              int // uses by others that are counted
 }
 
 func newBucket(app string) *bucket {
@@ -54,12 +55,14 @@ func (s *Server) gatesLocked(c credential, now time.Time) gates {
 	}
 	q := s.settings
 	own = limits{orElse(q.second, own.second), orElse(q.minute, own.minute), orElse(q.day, own.day)}
+	known := len(s.buckets)
 	g := gates{
 		credential: c,
-		second:     s.bucketLocked(name, c.app, now),
-		product:    s.bucketLocked(shared, c.app, now),
-		tenant:     s.bucketLocked("tenant:"+c.app, c.app, now),
+		second:     s.bucketLocked(name, c.app),
+		product:    s.bucketLocked(shared, c.app),
+		tenant:     s.bucketLocked("tenant:"+c.app, c.app),
 	}
+	fresh := len(s.buckets) > known
 	g.second.second.configure(own.second, q.shape, q.phase)
 	minute := q.shape
 	if minute == spike {
@@ -69,19 +72,28 @@ func (s *Server) gatesLocked(c credential, now time.Time) gates {
 	g.product.day.configure(own.day, calendar, 0)
 	g.tenant.minute.configure(orElse(q.tenantMinute, tenantLimits.minute), minute, q.phase)
 	g.tenant.day.configure(orElse(q.tenantDay, tenantLimits.day), calendar, 0)
+	if fresh {
+		for _, b := range []*bucket{g.second, g.product, g.tenant} {
+			b.catchUp(s.spent, now)
+		}
+	}
 	return g
 }
 
-func (s *Server) bucketLocked(name, app string, now time.Time) *bucket {
+func (s *Server) bucketLocked(name, app string) *bucket {
 	b, ok := s.buckets[name]
 	if !ok {
 		b = newBucket(app)
 		s.buckets[name] = b
-		for _, e := range s.spent {
-			e.spend(b, now)
-		}
 	}
 	return b
+}
+
+// catchUp counts what others have spent before the bucket was known.
+func (b *bucket) catchUp(spent []elsewhere, now time.Time) {
+	for ; b.caught < len(spent); b.caught++ {
+		spent[b.caught].spend(b, now)
+	}
 }
 
 func orElse(v *int, def int) int {
@@ -181,10 +193,9 @@ func (s *Server) Elsewhere(e Elsewhere) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.nowLocked()
-	x := elsewhere{e, now}
-	s.spent = append(s.spent, x)
+	s.spent = append(s.spent, elsewhere{e, now})
 	for _, b := range s.buckets {
-		x.spend(b, now)
+		b.catchUp(s.spent, now)
 	}
 	return nil
 }

@@ -37,8 +37,14 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, &net.OpError{Op: "read", Net: "tcp", Err: fmt.Errorf("connection to the sandbox: %w", syscall.ECONNRESET)}
 	}
 	h := make(http.Header, len(a.header)+3)
-	for _, f := range a.header {
-		h[http.CanonicalHeaderKey(f.name)] = []string{f.value}
+	values := make([]string, len(a.header)) // one allocation for all: this is the path of whole simulated days
+	for i, f := range a.header {
+		name, known := canonical[f.name]
+		if !known {
+			name = http.CanonicalHeaderKey(f.name)
+		}
+		values[i] = f.value
+		h[name] = values[i : i+1 : i+1]
 	}
 	h["X-Sandbox"] = []string{"true"}
 	if a.kind != "" {
@@ -58,6 +64,15 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		Header: h, Body: io.NopCloser(rest), ContentLength: length, Request: r,
 	}, nil
 }
+
+// canonical are the names of the quota headers as http.Header has them.
+var canonical = func() map[string]string {
+	out := map[string]string{}
+	for _, f := range quotaHeaders(nil, "") {
+		out[f.name] = http.CanonicalHeaderKey(f.name)
+	}
+	return out
+}()
 
 // cut is the end of a body that never came.
 type cut struct{}
