@@ -50,6 +50,21 @@ func (a *App) reloadNow() {
 	a.set.Log.Info("configuration loaded", "accounts", len(cfg.Accounts), "files with mistakes", len(wrong))
 }
 
+// configure replaces an account's configuration, or removes it when body is nil; it is in force when this returns.
+func (a *App) configure(_ context.Context, account string, body []byte) error {
+	cfg := a.worlds.now.Load().cfg
+	var err error
+	if body == nil {
+		err = config.Remove(cfg, account)
+	} else {
+		err = config.Put(cfg, account, body)
+	}
+	if err == nil {
+		a.reloadNow()
+	}
+	return err
+}
+
 // place is file:line:column of a mistake.
 func place(m config.Mistake) string {
 	where, _, _ := strings.Cut(m.String(), ": ")

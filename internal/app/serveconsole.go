@@ -20,7 +20,7 @@ func (a *App) startConsole() error {
 	env := &a.set.Env
 	opt := console.Options{
 		Desk: a.desk, Version: a.set.Version, Log: a.set.Log, Token: env.ConsoleToken, MetricsToken: env.MetricsToken,
-		Secure: strings.HasPrefix(env.PublicURL, "https://"), Metrics: a.metrics.handler(), Ready: a.ready,
+		Secure: strings.HasPrefix(env.PublicURL, "https://"), Metrics: a.metrics.handler(), Ready: a.ready, Configure: a.configure,
 	}
 	if env.ConsoleTokens != "" {
 		f, err := os.Open(env.ConsoleTokens)
