@@ -17,11 +17,20 @@ type chart struct {
 	series []series
 }
 
+// look is how a series is drawn.
+type look uint8
+
+const (
+	asLine look = iota
+	asArea
+	asBars
+)
+
 type series struct {
 	name   string
 	class  string
 	values []float64
-	area   bool // filled; else a line
+	look   look
 }
 
 const chartWidth, chartHeight = 600, 120
@@ -58,6 +67,9 @@ func (c chart) svg() template.HTML {
 }
 
 func (s series) path(top float64) string {
+	if s.look == asBars {
+		return s.bars(top)
+	}
 	if len(s.values) < 2 {
 		return ""
 	}
@@ -73,11 +85,23 @@ func (s series) path(top float64) string {
 		}
 		fmt.Fprintf(&b, "%s%.0f %.1f", letter, float64(i)*step, chartHeight-v/top*(chartHeight-2))
 	}
-	if s.area {
+	if s.look == asArea {
 		fmt.Fprintf(&b, "L%d %dL0 %dZ", chartWidth, chartHeight, chartHeight)
 		return fmt.Sprintf(`<path class="area %s" d="%s"/>`, s.class, b.String())
 	}
 	return fmt.Sprintf(`<path class="line %s" d="%s"/>`, s.class, b.String())
+}
+
+func (s series) bars(top float64) string {
+	var b strings.Builder
+	step := float64(chartWidth) / float64(len(s.values))
+	for i, v := range s.values {
+		if v > 0 {
+			height := v / top * (chartHeight - 2)
+			fmt.Fprintf(&b, `<rect class="bar %s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`, s.class, float64(i)*step+step*0.1, chartHeight-height, step*0.8, height)
+		}
+	}
+	return b.String()
 }
 
 // niceTop is the next of 1, 2, 5, 10, 20, 50, …
@@ -103,7 +127,7 @@ func dayChart(rates []events.Rate, until time.Time) chart {
 	const step = 10 * time.Minute
 	until = until.UTC().Truncate(step)
 	since := until.Add(-24 * time.Hour)
-	calls := series{name: "Keap calls a minute", class: "calls", area: true, values: make([]float64, 145)}
+	calls := series{name: "Keap calls a minute", class: "calls", look: asArea, values: make([]float64, 145)}
 	taken := series{name: "events a minute", class: "events", values: make([]float64, 145)}
 	refused := series{name: "calls without success", class: "errors", values: make([]float64, 145)}
 	for _, r := range rates {
@@ -143,25 +167,30 @@ func highest(values []float64) float64 {
 func quotaChart(days []events.DayQuota, today time.Time) chart {
 	const length = 30
 	first := today.UTC().Truncate(day).Add(-(length - 1) * day)
-	used := series{name: "used", class: "calls", area: true, values: make([]float64, length)}
-	others := series{name: "by others", class: "errors", values: make([]float64, length)}
-	limit := series{name: "limit", class: "events", values: make([]float64, length)}
+	used := series{name: "used", class: "calls", look: asBars, values: make([]float64, length)}
+	others := series{name: "by others", class: "others", look: asBars, values: make([]float64, length)}
+	limit := 0
 	for _, d := range days {
 		i := int(d.Day.Sub(first) / day)
 		if i < 0 || i >= length {
 			continue
 		}
-		used.values[i], others.values[i], limit.values[i] = float64(max(d.Used, d.Calls)), float64(d.Elsewhere), float64(d.Limit)
+		used.values[i], others.values[i] = float64(max(d.Used, d.Calls)), float64(d.Elsewhere)
+		limit = d.Limit
+	}
+	label := fmt.Sprintf("The last 30 days: at most %s calls a day", decimalShort(highest(used.values)))
+	if limit > 0 {
+		label += fmt.Sprintf(" of %s", count(limit))
 	}
 	return chart{
-		label:  fmt.Sprintf("The last 30 days: at most %s calls a day", decimalShort(highest(used.values))),
-		marks:  []string{first.Format("2 Jan"), first.Add(15 * day).Format("2 Jan"), today.UTC().Format("2 Jan")},
-		series: []series{used, others, limit},
+		label: label, series: []series{used, others},
+		marks: []string{first.Format("2 Jan"), first.Add(15 * day).Format("2 Jan"), today.UTC().Format("2 Jan")},
 	}
 }
 
-// gauge is one quota window as a bar: ours, others', and what is left.
-func gauge(used, elsewhere, limit int) template.HTML {
+// gauge is one quota window as a bar: ours, others', and what is left. A full second or minute is good use of it; a
+// day that runs out is worth a warning.
+func gauge(used, elsewhere, limit int, warn bool) template.HTML {
 	if limit <= 0 {
 		return ""
 	}
@@ -169,9 +198,11 @@ func gauge(used, elsewhere, limit int) template.HTML {
 	ours, theirs := width(used-elsewhere), width(elsewhere)
 	theirs = min(theirs, 100-ours)
 	class := "ok"
-	if used*10 >= limit*9 {
+	switch {
+	case !warn:
+	case used*20 >= limit*19:
 		class = "bad"
-	} else if used*4 >= limit*3 {
+	case used*5 >= limit*4:
 		class = "wait"
 	}
 	return template.HTML(fmt.Sprintf(`<svg class="gauge" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">`+

@@ -81,10 +81,38 @@ func (c *Console) choices(r *http.Request, body *eventsBody) error {
 type eventBody struct {
 	eventAnswer
 	Name    string
+	Email   string // of the contact; "" for viewers
 	Data    string // the CloudEvent, for reading
 	Compare *planAnswer
 	Moments []moment
 	Can     struct{ Replay, Discard bool }
+}
+
+// Sent shows what a step sends, as planned; "" for viewers, and for steps that have nothing but a target.
+func (b eventBody) Sent(id string) (string, error) {
+	if b.Plan == nil {
+		return "", nil
+	}
+	for _, s := range b.Plan.Steps {
+		if s.ID != id {
+			continue
+		}
+		text, err := json.MarshalIndent(struct {
+			Contact  *events.ContactStep  `json:"contact,omitempty"`
+			Owner    *events.OwnerStep    `json:"owner,omitempty"`
+			Goal     *events.GoalStep     `json:"goal,omitempty"`
+			Sequence *events.SequenceStep `json:"sequence,omitempty"`
+			Note     *events.NoteStep     `json:"note,omitempty"`
+			Task     *events.TaskStep     `json:"task,omitempty"`
+			Order    *events.OrderStep    `json:"order,omitempty"`
+			Email    *events.EmailStep    `json:"email,omitempty"`
+		}{s.Contact, s.Owner, s.Goal, s.Sequence, s.Note, s.Task, s.Order, s.Email}, "", "  ")
+		if err != nil || string(text) == "{}" {
+			return "", err
+		}
+		return string(text), nil
+	}
+	return "", nil
 }
 
 // moment is one entry of the timeline: the arrival, a change or a call.
@@ -102,6 +130,9 @@ func (c *Console) eventPage(w http.ResponseWriter, r *http.Request, who identity
 	body := eventBody{eventAnswer: who.sheet(sheet)}
 	body.Name = rowName(body.Row)
 	if body.Event != nil {
+		if contact := body.Event.Data.Contact; contact != nil && who.role >= Operator {
+			body.Email = contact.Email
+		}
 		raw, err := json.Marshal(body.Event)
 		if err != nil {
 			return err

@@ -19,12 +19,12 @@ func pageFuncs() template.FuncMap {
 		"reason": reasonText, "hint": func(r events.Reason) string { return reasonWords[r].hint },
 		"states": func() []events.State { return events.States }, "reasons": sortedReasons,
 		"window": func(name string, w ops.Window) namedWindow { return namedWindow{name, w} },
-		"gauge":  func(w ops.Window) template.HTML { return gauge(w.Used, w.Elsewhere, w.Limit) },
+		"gauge":  func(w namedWindow) template.HTML { return gauge(w.Used, w.Elsewhere, w.Limit, w.Name == "Day") },
 		"rows":   func(v view, rows []events.Row) rowsPart { return rowsPart{v, rows} },
-		"last":   lastAttempt,
-		"may":    func(who identity, role string) bool { need, _ := parseRole(role); return who.role >= need },
-		"who":    func(who identity) string { return who.name + " (" + who.role.String() + ")" },
-		"raw":    func(query string) template.URL { return template.URL(query) }, // made by url.Values.Encode
+		"last":   lastAttempt, "needPage": needPage,
+		"may": func(who identity, role string) bool { need, _ := parseRole(role); return who.role >= need },
+		"who": func(who identity) string { return who.name + " (" + who.role.String() + ")" },
+		"raw": func(query string) template.URL { return template.URL(query) }, // made by url.Values.Encode
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"html/template"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -14,13 +15,16 @@ import (
 // cardsAtMost is how many accounts the overview shows in full; with more it lists them, the worst first.
 const cardsAtMost = 4
 
+// needsAtMost is how many things that need a person it names.
+const needsAtMost = 12
+
 type overviewBody struct {
-	Needs    []ops.Need
-	Cards    []accountCard
-	Lines    []accountLine
-	Account  string
-	Sources  []sourceLine
-	Problems []ops.Problem
+	Needs   []ops.Need
+	Cards   []accountCard
+	Lines   []accountLine
+	Account string
+	Sources []sourceLine
+	More    int // needs that are not shown
 }
 
 // accountLine is one account in the list of many.
@@ -48,11 +52,12 @@ func (c *Console) overviewPage(w http.ResponseWriter, r *http.Request, who ident
 	if err != nil {
 		return err
 	}
-	body := overviewBody{Account: r.URL.Query().Get("account"), Problems: status.Problems}
+	body := overviewBody{Account: r.URL.Query().Get("account")}
 	if body.Needs, err = c.Desk.Check(ctx); err != nil {
 		return err
 	}
-	body.Needs = body.Needs[:min(len(body.Needs), 12)]
+	body.More = max(0, len(body.Needs)-needsAtMost)
+	body.Needs = body.Needs[:len(body.Needs)-body.More]
 	for name, a := range status.Accounts {
 		line := accountLine{Name: name, AccountStatus: a}
 		line.Standing, line.Level = standing(a, now)
@@ -82,6 +87,21 @@ func (c *Console) overviewPage(w http.ResponseWriter, r *http.Request, who ident
 	slices.SortStableFunc(body.Sources, func(a, b sourceLine) int { return cmp.Compare(trouble(b), trouble(a)) })
 	body.Sources = body.Sources[:min(len(body.Sources), 20)]
 	return c.render(w, r, who, http.StatusOK, "overview", view{Title: "Overview", Section: "overview", Live: true, Body: body})
+}
+
+// needPage is where something that needs a person can be put right.
+func needPage(n ops.Need) string {
+	account := "?" + url.Values{"account": {n.Account}}.Encode()
+	switch n.Kind {
+	case ops.NeedCredential:
+		return "/accounts" + account
+	case ops.NeedSource:
+		return "/sources"
+	case ops.NeedConfiguration:
+		return "/rules" + account
+	default:
+		return "/failed" + account
+	}
 }
 
 // trouble puts the sources first that somebody should look at.

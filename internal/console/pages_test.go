@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"html"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -237,7 +238,7 @@ func TestChangeByPages(t *testing.T) {
 	if !strings.Contains(text, "2 × the tag is not in Keap") || !strings.Contains(text, "1 × a step may have happened") {
 		t.Fatalf("groups: %s", text)
 	}
-	discard := strings.ReplaceAll(regexp.MustCompile(`/preview\?[^"]*do=discard[^"]*state=failed`).FindString(text), "&amp;", "&")
+	discard := html.UnescapeString(regexp.MustCompile(`/preview\?[^"]*do=discard[^"]*state=failed`).FindString(text))
 	res, text := d.browse("GET", discard, nil, nil)
 	preview := res.Header.Get("Location")
 	if res.StatusCode != http.StatusSeeOther || !strings.Contains(preview, "job=") {
@@ -249,7 +250,7 @@ func TestChangeByPages(t *testing.T) {
 	}
 	form := url.Values{"csrf": key["csrf"]}
 	for _, m := range regexp.MustCompile(`<input type="hidden" name="([a-z]+)" value="([^"]*)">`).FindAllStringSubmatch(text, -1) {
-		form.Set(m[1], m[2])
+		form.Set(m[1], html.UnescapeString(m[2]))
 	}
 	if res, _ := d.browse("POST", "/changes", url.Values{"do": {"discard"}, "state": {"failed"}}, nil); res.StatusCode != 403 {
 		t.Errorf("a form without a key: %d", res.StatusCode)

@@ -48,6 +48,9 @@ func (ix *Index) Follow(ctx context.Context, log Log) error {
 // take puts records into the index and tells who waits and watches.
 func (ix *Index) take(ctx context.Context, recs []events.LogRecord) error {
 	for part := range slices.Chunk(recs, maxBatch) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := ix.takePart(ctx, part); err != nil {
 			return err
 		}

@@ -3,8 +3,10 @@ package history
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -269,4 +271,57 @@ func TestPrune(t *testing.T) {
 	if err != nil || len(p.Rows) != 2 {
 		t.Errorf("old failed events: %v, %v; want 2", ids(p), err)
 	}
+}
+
+// TestInterrupted stops Follow at random moments, in the middle of transactions too, and counts nothing twice.
+func TestInterrupted(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	ix, log := open(t, filepath.Join(t.TempDir(), "history.db")), newMemoryLog()
+	const count = 3000
+	for n := range count {
+		e := order(n, "default", "shop", "ada@example.com")
+		log.event(e, events.Normal)
+		log.outcome(events.Outcome{Kind: events.OutcomeCall, At: day, Account: "default", Call: &events.CallReport{
+			Operation: "tags.apply", Status: 200, Served: []events.Served{{Key: e.Key(), Step: "s", Rule: "r"}}}})
+		log.outcome(state(e, day, events.Done, ""))
+	}
+	for range 40 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rng.IntN(4000))*time.Microsecond)
+		if err := ix.Follow(ctx, chunked{log, 50}); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
+		cancel()
+	}
+	followUntilCaughtUp(t, ix, log)
+	tallies, err := ix.Tallies(t.Context())
+	if err != nil || len(tallies) != 1 || tallies[0].Events != count || tallies[0].State != events.Done {
+		t.Errorf("tallies: %+v, %v", tallies, err)
+	}
+	costs, err := ix.Costs(t.Context(), events.Series{Since: day.Add(-time.Hour), Until: day.Add(time.Hour), Step: time.Hour})
+	if err != nil || len(costs) != 1 || costs[0].Calls != count || costs[0].Steps != count {
+		t.Errorf("costs: %+v, %v", costs, err)
+	}
+	p, err := ix.List(t.Context(), events.Filter{State: events.Done}, 1, "")
+	if err != nil || len(p.Rows) != 1 || p.Rows[0].Calls != 1 {
+		t.Errorf("rows: %+v, %v", p.Rows, err)
+	}
+}
+
+// chunked hands records over in small batches.
+type chunked struct {
+	Log
+	size int
+}
+
+func (c chunked) Tail(ctx context.Context, after events.Position, fn func([]events.LogRecord) error) error {
+	return c.Log.Tail(ctx, after, func(recs []events.LogRecord) error {
+		for part := range slices.Chunk(recs, c.size) {
+			if err := fn(part); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

@@ -117,8 +117,10 @@ func (st *store) prepareFile(ctx context.Context, salt string) error {
 	}
 }
 
-// transact runs fn between BEGIN and COMMIT; an error undoes everything.
+// transact runs fn between BEGIN and COMMIT; an error undoes everything. It is not interrupted when ctx ends: whether a
+// COMMIT that was cut short has happened cannot be told, and a batch takes a fraction of a second.
 func (st *store) transact(ctx context.Context, fn func(context.Context) error) error {
+	ctx = context.WithoutCancel(ctx)
 	if _, err := st.write.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
@@ -127,8 +129,7 @@ func (st *store) transact(ctx context.Context, fn func(context.Context) error) e
 		_, err = st.write.ExecContext(ctx, "COMMIT")
 	}
 	if err != nil {
-		// Undone whatever ctx says: the connection lives on.
-		_, _ = st.write.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+		_, _ = st.write.ExecContext(ctx, "ROLLBACK")
 	}
 	return err
 }
@@ -211,7 +212,8 @@ func unusable(err error) bool {
 	var e *sqlite.Error
 	if errors.As(err, &e) {
 		code := e.Code() & 0xff
-		return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB
+		// A constraint that fails means that the file and what is held in memory of it do not agree.
+		return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB || code == sqlite3.SQLITE_CONSTRAINT
 	}
 	return errors.Is(err, errOutdated)
 }

@@ -115,13 +115,23 @@ func (s *AccountStatus) count(t events.Tally) {
 	}
 }
 
-// Need is something that does not go away without a person.
+// Need is something that does not go away without a person. Hint is the command that shows more.
 type Need struct {
+	Kind    string        `json:"kind"` // failed, in_doubt, credential, source, configuration
 	Account string        `json:"account,omitempty"`
 	Reason  events.Reason `json:"reason,omitempty"`
 	What    string        `json:"what"`
 	Hint    string        `json:"hint"`
 }
+
+// The kinds of needs.
+const (
+	NeedFailed        = "failed"
+	NeedInDoubt       = "in_doubt"
+	NeedCredential    = "credential"
+	NeedSource        = "source"
+	NeedConfiguration = "configuration"
+)
 
 // needsPerson are the reasons of pauses that do not end by themselves.
 var needsPerson = []events.Reason{events.Unauthorized, events.RefreshLost}
@@ -139,25 +149,32 @@ func (d *Desk) Check(ctx context.Context) ([]Need, error) {
 	var needs []Need
 	for name, a := range status.Accounts {
 		if a.Failed > 0 {
-			needs = append(needs, Need{name, "", fmt.Sprintf("%d events have failed", a.Failed), "bridge events ls --state failed --account " + name})
+			needs = append(needs, Need{NeedFailed, name, "", number(a.Failed, "event has failed", "events have failed"), "bridge events ls --state failed --account " + name})
 		}
 		if a.InDoubt > 0 {
-			needs = append(needs, Need{name, events.UnknownOutcome, fmt.Sprintf("%d events are in doubt", a.InDoubt), "bridge events ls --state in_doubt --account " + name})
+			needs = append(needs, Need{NeedInDoubt, name, events.UnknownOutcome, number(a.InDoubt, "event is in doubt", "events are in doubt"), "bridge events ls --state in_doubt --account " + name})
 		}
 		if a.Paused != nil && slices.Contains(needsPerson, a.Paused.Reason) {
-			needs = append(needs, Need{name, a.Paused.Reason, "Keap does not accept the credential", "bridge keys ls"})
+			needs = append(needs, Need{NeedCredential, name, a.Paused.Reason, "Keap does not accept the credential", "bridge keys ls"})
 		}
 	}
 	for _, s := range sources {
 		if s.Silent {
-			needs = append(needs, Need{Account: s.Account, What: fmt.Sprintf("source %s is silent", s.Name), Hint: "look at its webhook settings at the sender"})
+			needs = append(needs, Need{Kind: NeedSource, Account: s.Account, What: fmt.Sprintf("source %s is silent", s.Name), Hint: "look at its webhook settings at the sender"})
 		}
 	}
 	for _, p := range status.Problems {
-		needs = append(needs, Need{Account: p.Account, What: p.Where + ": " + p.Message, Hint: "bridge check"})
+		needs = append(needs, Need{Kind: NeedConfiguration, Account: p.Account, What: p.Where + ": " + p.Message, Hint: "bridge check"})
 	}
 	slices.SortFunc(needs, func(a, b Need) int { return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.What, b.What)) })
 	return needs, nil
+}
+
+func number(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // Sample records the day's quota of every account in the log of outcomes; the history of quotas is made of it. It is

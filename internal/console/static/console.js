@@ -74,7 +74,7 @@
     next.querySelector("a")?.focus();
   }
   document.addEventListener("keydown", (e) => {
-    if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, select, textarea")) return;
+    if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest?.("input, select, textarea")) return;
     if (e.key === "/") { e.preventDefault(); document.getElementById("find")?.focus(); }
     if (e.key === "j") go(1);
     if (e.key === "k") go(-1);

@@ -1,0 +1,193 @@
+package console
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"bridge/internal/events"
+	"bridge/internal/ops"
+	"bridge/test/office"
+)
+
+// overflow lists what sticks out of the page.
+const overflow = `[...document.querySelectorAll("body *")].filter((e) => { const r = e.getBoundingClientRect(); const s = getComputedStyle(e);
+	return r.width > 1 && r.right > innerWidth + 1 && s.position !== "absolute" && !e.closest("pre") && !e.closest(".hidden, .skip, thead"); })
+	.map((e) => e.tagName + "." + e.className + " " + Math.round(e.getBoundingClientRect().right) + " " + (e.textContent || "").trim().slice(0, 40))`
+
+// faint lists text whose contrast with what is behind it is below 4.5 (3 for large text).
+const faint = `(() => {
+	const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+	const rgba = (c) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = c; canvas.fillRect(0, 0, 1, 1); const d = canvas.getImageData(0, 0, 1, 1).data; return [d[0], d[1], d[2], d[3] / 255]; };
+	const over = (top, under) => top.slice(0, 3).map((v, i) => v * top[3] + under[i] * (1 - top[3])).concat(1);
+	const light = (c) => { const f = c.slice(0, 3).map((v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }); return 0.2126 * f[0] + 0.7152 * f[1] + 0.0722 * f[2]; };
+	const behind = (e) => { const layers = []; for (let n = e; n; n = n.parentElement) layers.push(rgba(getComputedStyle(n).backgroundColor)); return layers.reverse().reduce((under, top) => over(top, under), [255, 255, 255, 1]); };
+	const bad = [];
+	const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+	while (walk.nextNode()) {
+		const text = walk.currentNode.textContent.trim(), e = walk.currentNode.parentElement;
+		if (!text || !e.getClientRects().length || e.closest("title, .hidden, .skip, option, datalist")) continue;
+		const style = getComputedStyle(e), back = behind(e);
+		let alpha = 1; for (let n = e; n; n = n.parentElement) alpha *= parseFloat(getComputedStyle(n).opacity);
+		const color = rgba(style.color); color[3] *= alpha;
+		const a = light(over(color, back)), b = light(back);
+		const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+		const size = parseFloat(style.fontSize), large = size >= 24 || size >= 18.66 && parseInt(style.fontWeight) >= 700;
+		if (ratio < (large ? 3 : 4.5)) bad.push(ratio.toFixed(2) + " " + text.slice(0, 40));
+	}
+	return bad;
+})()`
+
+// unnamed lists controls that a screen reader has no name for.
+const unnamed = `[...document.querySelectorAll("a, button, input:not([type=hidden]), select, textarea, progress, svg[role=img]")].filter((e) =>
+	!(e.textContent.trim() || e.getAttribute("aria-label") || (e.labels && [...e.labels].some((l) => l.textContent.trim())) || e.querySelector?.("title"))).map((e) => e.outerHTML.slice(0, 80))`
+
+// seedForLooks makes an office that has something of everything, with long names among it.
+func seedForLooks(t *testing.T, d *desk) (key, doubt string) {
+	t.Helper()
+	count := 1500
+	if text := os.Getenv("CONSOLE_EVENTS"); text != "" {
+		var err error
+		if count, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range count {
+		e := office.Order(n*32_000/count, "default", "shop", fmt.Sprintf("p%d@example.com", n))
+		e.ID = fmt.Sprintf("shop:order.paid:%d", 10_000+n)
+		switch {
+		case n%7 == 3:
+			d.Accept(e, events.Bulk)
+			parked := office.State(e, events.Parked, events.QuotaDay, "the day's calls are spent")
+			until := time.Now().UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
+			parked.Until = &until
+			d.Settle(parked)
+		case n%11 == 5:
+			d.Accept(e, events.Normal)
+		default:
+			d.Succeed(e, events.Normal)
+		}
+	}
+	for n := range 12 {
+		e := d.Fail(33_000+n, "ada@example.com")
+		key = e.Key()
+	}
+	long := office.Order(33_100, "default", "shop", "bob@example.com")
+	long.ID = "shop:order.paid:" + strings.Repeat("0123456789abcdef", 6)
+	d.Accept(long, events.Urgent)
+	d.Settle(office.State(long, events.Failed, events.KeapRejected, "Keap answered 400: "+strings.Repeat("Unrecognized_property_in_the_request_body ", 4)))
+	inDoubt := d.Doubt(33_200, "carol@example.com")
+	doubt = inDoubt.Key()
+	for i := range d.AccountList {
+		if d.AccountList[i].Name == "default" {
+			d.AccountList[i].Rate = 3.6
+		}
+	}
+	d.AccountList = append(d.AccountList, ops.Account{Name: "second-shop", App: "xy789", Group: "xy789", Owner: "bridge-2", Ready: true, Rate: 3.9,
+		ETA: time.Now().Add(80 * time.Minute), Quota: ops.Quota{Second: ops.Window{Limit: 10, Used: 9}, Minute: ops.Window{Limit: 240, Used: 236, Elsewhere: 12}, Day: ops.Window{Limit: 30000, Used: 24100, Elsewhere: 2300}}})
+	for n := range 300 {
+		d.Accept(office.Order(32_000+n, "second-shop", "forms", fmt.Sprintf("q%d@example.com", n)), events.Priority(n%3))
+	}
+	if err := d.Desk.Sample(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d.CaughtUp(t)
+	return key, doubt
+}
+
+// TestLooks opens every page in a real browser, wide and narrow, light and dark: nothing sticks out, everything can be
+// read, every control has a name, and the browser complains of nothing.
+func TestLooks(t *testing.T) {
+	b := openBrowser(t)
+	d := fullDesk(t)
+	key, doubt := seedForLooks(t, d)
+	var job ops.Job
+	d.answer(200, &job, "POST", "/api/replays", `{"filter":{"state":"failed"},"dry_run":true}`)
+	paths := append(pagesOf(key, job.ID), "/events/"+doubt, "/nothing")
+	sizes := []struct {
+		width, height int
+		dark          bool
+	}{{1280, 900, false}, {380, 800, true}, {380, 800, false}, {1280, 900, true}}
+	if os.Getenv("BRIDGE_SCREENSHOTS") == "" {
+		sizes = sizes[:2] // each width and each scheme once
+	}
+	for _, size := range sizes {
+		b.screen(size.width, size.height, size.dark)
+		for _, path := range paths {
+			name := fmt.Sprintf("%s %d dark=%v", path, size.width, size.dark)
+			b.load(d.server.URL + path)
+			for what, expression := range map[string]string{"sticks out": overflow, "is faint": faint, "has no name": unnamed} {
+				var found []string
+				b.eval(expression, &found)
+				for _, f := range found[:min(len(found), 5)] {
+					t.Errorf("%s: %s: %s", name, what, f)
+				}
+			}
+			b.shoot(fmt.Sprintf("%s-%d-%v", strings.ReplaceAll(strings.ReplaceAll(path, key, "event"), doubt, "doubt"), size.width, map[bool]string{true: "dark", false: "light"}[size.dark]))
+		}
+	}
+	for _, c := range b.complaints() {
+		if !strings.Contains(c, "404 (Not Found)") && !strings.Contains(c, "/nothing") {
+			t.Errorf("the browser complains: %s", c)
+		}
+	}
+}
+
+// TestDuty is a night on duty in a real browser: log in, see what is wrong, find an event, replay the group with its
+// preview, answer a doubt, pause and resume; and the page follows by itself.
+func TestDuty(t *testing.T) {
+	b := openBrowser(t)
+	d := newDesk(t, withTokens)
+	for n := range 40 {
+		d.Fail(n, "ada@example.com")
+	}
+	doubt := d.Doubt(100, "carol@example.com")
+	d.CaughtUp(t)
+	b.screen(1280, 900, false)
+
+	b.load(d.server.URL + "/failed")
+	b.eval(`document.querySelector("input[name=token]").value = "`+operatorToken+`"`, nil)
+	b.click(`document.querySelector("main button")`)
+	b.until("logged in, and where it was going", `location.pathname === "/failed" && document.querySelector(".group")`)
+
+	b.click(`document.querySelector(".group a.button")`)
+	b.until("the preview", `document.querySelector("main h1").textContent === "Replay: preview" && /Replay 40 events/.test(document.querySelector("#act").textContent)`)
+	b.click(`document.querySelector("#act form button")`)
+	b.until("the job is done", `location.pathname.startsWith("/jobs/") && /40 of 40/.test(document.querySelector("#progress").textContent)`)
+	d.CaughtUp(t)
+
+	b.load(d.server.URL + "/events?state=waiting")
+	b.until("40 wait", `document.querySelectorAll("#rows tbody tr").length === 40`)
+	b.eval(`document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "j", bubbles: true }))`, nil)
+	b.until("a key goes through the list", `document.querySelector("tr.current a") === document.activeElement`)
+	late := office.Order(500, "default", "shop", "dora@example.com")
+	d.Accept(late, events.Normal)
+	b.until("a new event appears by itself", `document.getElementById("r-`+late.Key()+`")`)
+
+	b.load(d.server.URL + "/events/" + doubt.Key())
+	b.click(`document.querySelector("button[name=happened][value=yes]")`)
+	b.until("the doubt is answered", `/The answer is taken/.test(document.querySelector(".notice").textContent)`)
+	d.CaughtUp(t)
+
+	b.load(d.server.URL + "/accounts")
+	b.click(`document.querySelector("form.buttons button")`)
+	b.until("it is paused", `/Paused by an operator/.test(document.querySelector(".standing").textContent)`)
+	b.click(`document.querySelector("form.buttons button")`)
+	b.until("it goes on", `/Up to date|Working/.test(document.querySelector(".standing").textContent)`)
+
+	d.CaughtUp(t)
+	b.load(d.server.URL + "/audit")
+	var text string
+	b.eval(`document.querySelector("main").innerText`, &text)
+	for _, did := range []string{"replay", "resolve", "pause", "resume"} {
+		if !strings.Contains(text, did) {
+			t.Errorf("the audit does not show %q:\n%s", did, text)
+		}
+	}
+	if c := b.complaints(); len(c) > 0 {
+		t.Errorf("the browser complains: %v", c)
+	}
+}
