@@ -17,7 +17,6 @@ import (
 	"bridge/configs"
 	"bridge/internal/config"
 	"bridge/internal/events"
-	"bridge/internal/keap/sandbox"
 )
 
 // Demo is the main job with nothing to install: an embedded queue, the Keap sandbox, a demo configuration and
@@ -51,9 +50,6 @@ func (d *Demo) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.Stop()) }()
-	if err := a.Sandbox.Seed(demoSeed); err != nil {
-		return err
-	}
 	fmt.Fprintf(d.Out, "ingress  http://%s/hooks/default/shop\nsandbox  %s/sandbox/state (a simulator of Keap)\nconsole  http://%s\n\n", a.HTTPAddr, a.SandboxURL, a.ConsoleAddr)
 	ids, err := d.send(ctx, a)
 	if err != nil {
@@ -84,12 +80,6 @@ func writeDemo(dir string) error {
 		}
 	}
 	return nil
-}
-
-// demoSeed is what the demo's rules expect to find in Keap.
-var demoSeed = sandbox.Seed{
-	CustomFields: []sandbox.CustomField{{ID: "1", Label: "LastOrder"}, {ID: "2", Label: "LastTotal"}},
-	Tags:         []sandbox.Tag{{ID: "101", Name: "Customer"}, {ID: "102", Name: "Abandoned cart"}},
 }
 
 // delivery of the demo: what is sent, to which source, and why.

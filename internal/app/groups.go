@@ -155,9 +155,19 @@ func (g *group) connect(a *account) (client, error) {
 	}
 	k, err := keap.New(keap.Options{
 		BaseURL: g.owner.baseURL, Credential: cred, Transport: g.owner.transport, Timeout: g.owner.timeout,
-		Observe: g.ledger.Observe,
+		Observe: g.ledger.Observe, Extra: g.extra,
 	})
 	return client{from: a, keap: k, cred: cred}, err
+}
+
+// extra takes a permit for a request that a client makes beside the planner: the confirmation of a 401, for one.
+func (g *group) extra(ctx context.Context) error {
+	done, err := g.planner.Permit(ctx, events.Urgent)
+	if err != nil {
+		return err
+	}
+	done()
+	return nil
 }
 
 // credential makes an account's credential.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"bridge/internal/config"
 	"bridge/internal/keap/sandbox"
 )
 
@@ -83,8 +84,11 @@ func Run(ctx context.Context, set Settings) error {
 }
 
 // startSandbox serves the Keap simulator on a free loopback port.
-func (a *App) startSandbox() error {
+func (a *App) startSandbox(cfg *config.Config) error {
 	a.Sandbox = sandbox.New(sandbox.Options{Logger: a.set.Log})
+	if err := prepareSandbox(a.Sandbox, cfg); err != nil {
+		return err
+	}
 	addr, err := a.listen("sandbox", "127.0.0.1:0", &http.Server{Handler: a.Sandbox, ReadHeaderTimeout: 5 * time.Second}, "", "")
 	a.SandboxURL = "http://" + addr
 	a.set.Log.Warn("the Keap sandbox stands in for Keap: nothing reaches the real one", "address", a.SandboxURL)

@@ -84,7 +84,7 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 		log.Warn("configuration", "warning", w.String())
 	}
 	if set.Sandbox {
-		if err := a.startSandbox(); err != nil {
+		if err := a.startSandbox(cfg); err != nil {
 			return nil, err
 		}
 		env.KeapBaseURL = a.SandboxURL + "/crm"

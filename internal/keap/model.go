@@ -83,7 +83,7 @@ func (m Model) Field(name string) (CustomField, error) {
 		slices.Sort(labels)
 		return CustomField{}, &Error{Kind: KindInvalid, Field: name,
 			Message: fmt.Sprintf("Keap has no custom field %.80q", name),
-			Hint:    "create it in Keap or correct the name; there are: " + oneLine(strings.Join(labels, ", "))}
+			Hint:    "create it in Keap or correct the name; " + known(labels)}
 	}
 	return CustomField{}, &Error{Kind: KindInvalid, Field: name,
 		Message: fmt.Sprintf("%d custom fields have the label %.80q", len(found), name), Hint: "name it by its field name: " + found[0].Name}
@@ -235,4 +235,12 @@ func (f CustomField) list(text string) (any, error) {
 		out = append(out, o)
 	}
 	return out, nil
+}
+
+// known lists the labels that there are.
+func known(labels []string) string {
+	if len(labels) == 0 {
+		return "the account has none at all"
+	}
+	return "there are: " + oneLine(strings.Join(labels, ", "))
 }

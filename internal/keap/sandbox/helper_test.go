@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -111,4 +112,17 @@ func at(t *testing.T, v any, path ...any) any {
 		}
 	}
 	return v
+}
+
+// wait lets virtual time pass.
+func wait(t *testing.T, d time.Duration) {
+	t.Helper()
+	if err := sleep(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func contextOf(t *testing.T) (context.Context, context.CancelFunc) {
+	t.Helper()
+	return context.WithCancel(t.Context())
 }

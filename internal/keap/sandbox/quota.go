@@ -170,7 +170,7 @@ func (c *crest) take(now time.Time) {
 type Elsewhere struct {
 	Calls   int      `json:"calls"`
 	App     string   `json:"app,omitempty"`     // one tenant; "": all
-	Windows []string `json:"windows,omitempty"` // of second, minute, day; none: all three
+	Windows []string `json:"windows,omitempty"` // of second, minute, day; none: minute and day
 }
 
 // elsewhere is such use at its time, remembered for keys that have not called yet.
@@ -179,8 +179,9 @@ type elsewhere struct {
 	at time.Time
 }
 
-// Elsewhere lets another integration make calls, at once: they use up every window, as far as it has room. The
-// stranger shares the key's own windows too, so that it is felt whatever Settings.Quota.Scope says.
+// Elsewhere lets another integration make calls, at once: they use up the windows of minute and day, as far as these
+// have room. It is felt whatever Settings.Quota.Scope says. The second is spared unless it is named, for its
+// limit is one of single keys.
 func (s *Server) Elsewhere(e Elsewhere) error {
 	if e.Calls < 0 {
 		return fmt.Errorf("elsewhere: calls is %d, want 0 or more", e.Calls)
@@ -204,8 +205,12 @@ func (e elsewhere) spend(b *bucket, now time.Time) {
 	if e.App != "" && e.App != b.app {
 		return
 	}
+	names := e.Windows
+	if len(names) == 0 {
+		names = []string{"minute", "day"}
+	}
 	for name, w := range map[string]*window{"second": &b.second, "minute": &b.minute, "day": &b.day} {
-		if len(e.Windows) > 0 && !slices.Contains(e.Windows, name) || now.Sub(e.at) >= w.span {
+		if !slices.Contains(names, name) || now.Sub(e.at) >= w.span {
 			continue
 		}
 		if w.shape == calendar && w.slotOf(now) != w.slotOf(e.at) {
