@@ -285,10 +285,12 @@ func (j *memo) encode(retention time.Duration) ([]byte, time.Duration, error) {
 
 func (j *memo) allDone() bool {
 	var marks events.Marks
-	if len(j.steps) == 0 || json.Unmarshal(j.marks, &marks) != nil {
-		return false
-	}
-	return !slices.ContainsFunc(j.steps, func(s events.Step) bool {
+	return len(j.steps) > 0 && json.Unmarshal(j.marks, &marks) == nil && nothingLeft(j.steps, &marks)
+}
+
+// nothingLeft tells whether every step that applies is done or skipped.
+func nothingLeft(steps []events.Step, marks *events.Marks) bool {
+	return !slices.ContainsFunc(steps, func(s events.Step) bool {
 		state := marks.Steps[s.ID].State
 		applies := s.Only == events.Always || (s.Only == events.IfCreated) == marks.Created
 		return applies && state != events.StepDone && state != events.StepSkipped

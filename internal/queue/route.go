@@ -251,6 +251,7 @@ type draft struct {
 	outcomes []events.Outcome
 	woken    map[groupLane]bool
 	settled  map[*item]events.Reason // written to the log, but not to be worked
+	versions map[string]time.Time    // of things whose newest state this round handles, by memory key
 }
 
 // round routes items: each is recognised, enriched elsewhere, failed or written. Only when all of it is durable
@@ -262,7 +263,7 @@ func (r *router) round(ctx context.Context, items []*item) error {
 	if err != nil {
 		return err
 	}
-	d := &draft{woken: map[groupLane]bool{}, settled: map[*item]events.Reason{}}
+	d := &draft{woken: map[groupLane]bool{}, settled: map[*item]events.Reason{}, versions: map[string]time.Time{}}
 	now := r.q.opt.Now()
 	inRound := map[string]bool{}
 	for _, it := range items {
@@ -278,8 +279,15 @@ func (r *router) round(ctx context.Context, items []*item) error {
 		case inRound[it.key]:
 			r.q.log.Debug("resend recognised", "key", it.key)
 		default:
+			known, err := r.rememberedFact(ctx, it)
+			if err != nil {
+				return err
+			}
+			if known {
+				continue
+			}
 			inRound[it.key] = true
-			if err := r.place(d, it, now); err != nil {
+			if err := r.place(ctx, d, it, now); err != nil {
 				return err
 			}
 		}
@@ -327,7 +335,11 @@ func (r *router) seen(ctx context.Context, d *draft, it *item, seq uint64) error
 		r.q.log.Debug("resend recognised", "key", it.key)
 		return nil
 	}
-	if reason := r.unworked(en.event, en.event.Received); reason != events.NoReason {
+	reason, err := r.unworked(ctx, d, en.event, en.event.Received)
+	if err != nil {
+		return err
+	}
+	if reason != events.NoReason {
 		d.outcomes = append(d.outcomes, settledOutcome(en.event, it.key, seq, reason))
 		return nil
 	}
@@ -337,7 +349,7 @@ func (r *router) seen(ctx context.Context, d *draft, it *item, seq uint64) error
 }
 
 // place decides where a new event goes.
-func (r *router) place(d *draft, it *item, now time.Time) error {
+func (r *router) place(ctx context.Context, d *draft, it *item, now time.Time) error {
 	if it.event.Enrich != "" {
 		msg, err := enrichMsg(it)
 		if err != nil {
@@ -362,7 +374,11 @@ func (r *router) place(d *draft, it *item, now time.Time) error {
 		}
 		it.body = body
 	}
-	if reason := r.unworked(it.event, now); reason != events.NoReason {
+	reason, err := r.unworked(ctx, d, it.event, now)
+	if err != nil {
+		return err
+	}
+	if reason != events.NoReason {
 		d.settled[it] = reason
 	}
 	d.entries = append(d.entries, it)
@@ -379,14 +395,6 @@ func (r *router) ask(e *events.Event) (group string, lane events.Priority, ok bo
 		}
 	}()
 	return r.w.front.Route(e)
-}
-
-// unworked tells why an event is only logged, NoReason when it is to be worked.
-func (r *router) unworked(e *events.Event, now time.Time) events.Reason {
-	if !e.Time.Equal(e.Received) && now.Sub(e.Time) > r.q.opt.Retention {
-		return events.OldFact
-	}
-	return events.NoReason
 }
 
 func settledOutcome(e *events.Event, key string, seq uint64, reason events.Reason) events.Outcome {

@@ -32,6 +32,9 @@ func (r *router) write(ctx context.Context, d *draft) error {
 	if err := r.append(ctx, d); err != nil {
 		return err
 	}
+	if err := r.rememberFacts(ctx, d); err != nil {
+		return err
+	}
 	if err := r.q.register(ctx, d.woken); err != nil {
 		return err
 	}
