@@ -50,8 +50,8 @@ var (
 	adobeKeyName   = regexp.MustCompile(`^/prod/keys/[A-Za-z0-9._-]{1,100}$`)
 )
 
-// greet answers the registration's challenge. The other way of registering posts an address for somebody to open within five
-// minutes; it is shown to people, and opened by nobody here.
+// greet answers the registration's challenge. The other way of registering posts an address for somebody to open within
+// five minutes; it is shown to people, and opened by nobody here.
 func (a *adobeEvents) greet(d *delivery) (Reply, bool, error) {
 	if d.Method == http.MethodGet {
 		challenge := d.queryValue("challenge")
@@ -139,7 +139,8 @@ func (a *adobeEvents) read(d *delivery) (reading, error) {
 	return readMagento(body.get("type"), id, data, body.at("time").time()), nil
 }
 
-// Adobe Commerce Webhooks block the shop until they are answered, and abort what the shopper does when the answer is not this one.
+// Adobe Commerce Webhooks block the shop until they are answered, and abort what the shopper does when the answer is not
+// this one.
 var adobeCommerceKind = &Kind{
 	Name: "adobe-commerce", Title: "Adobe Commerce webhooks (synchronous)",
 	Proof:   "RSA-SHA256 of base64(body) in x-adobe-commerce-webhook-signature with the public key given as secret, or a header token",

@@ -29,7 +29,8 @@ func openBigCommerce(s *setup) sender {
 
 // bigcommerceStatus is what a change to a status id means; what is missing is kept under its own name.
 var bigcommerceStatus = map[string]string{
-	"2": "order.paid", "3": "order.paid", "8": "order.paid", "9": "order.paid", "10": "order.paid", "11": "order.paid", "4": "order.refunded", "14": "order.refunded",
+	"2": "order.paid", "3": "order.paid", "8": "order.paid", "9": "order.paid", "10": "order.paid", "11": "order.paid",
+	"4": "order.refunded", "14": "order.refunded",
 	"5": "order.cancelled", "6": "order.failed", "13": "dispute.opened",
 }
 
@@ -80,12 +81,15 @@ func (*bigcommerce) read(d *delivery) (reading, error) {
 
 var (
 	bigcommercePerson = personPaths{
-		email: "billing_address.email|email", first: "billing_address.first_name|first_name", last: "billing_address.last_name|last_name", phone: "billing_address.phone|phone",
-		company: "billing_address.company|company", id: "customer_id|id", line1: "billing_address.street_1", line2: "billing_address.street_2", city: "billing_address.city",
+		email: "billing_address.email|email", first: "billing_address.first_name|first_name",
+		last: "billing_address.last_name|last_name", phone: "billing_address.phone|phone",
+		company: "billing_address.company|company", id: "customer_id|id", line1: "billing_address.street_1",
+		line2: "billing_address.street_2", city: "billing_address.city",
 		region: "billing_address.state", postal: "billing_address.zip", country: "billing_address.country_iso2",
 	}
 	bigcommerceOrder = orderPaths{
-		id: "id", number: "id", total: "total_inc_tax", tax: "total_tax", shipping: "shipping_cost_inc_tax", discount: "discount_amount", currency: "currency_code", status: "status",
+		id: "id", number: "id", total: "total_inc_tax", tax: "total_tax", shipping: "shipping_cost_inc_tax",
+		discount: "discount_amount", currency: "currency_code", status: "status",
 	}
 	bigcommerceItem = itemPaths{sku: "sku", name: "name", quantity: "quantity", price: "price_inc_tax", product: "product_id"}
 )

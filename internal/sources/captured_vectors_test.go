@@ -79,9 +79,14 @@ func TestPayPalVector(t *testing.T) {
 	refuse("another algorithm", cfg, deps, "Paypal-Auth-Algo", "SHA1withRSA")
 	refuse("another time", cfg, deps, "Paypal-Transmission-Time", "2015-05-18T15:45:14Z")
 	for _, address := range []string{
-		"", "http://api.sandbox.paypal.com/v1/notifications/certs/x", "https://evil.example.com/v1/notifications/certs/x", "https://api.paypal.com.example.com/v1/notifications/certs/x",
-		"https://api.paypal.com@example.com/v1/notifications/certs/x", "https://api.paypal.com/v1/notifications/certs/../../x", "https://api.paypal.com/v1/notifications/certs/%2e%2e/x",
-		"https://api.paypal.com:8443/v1/notifications/certs/x", "https://api.paypal.com/other/x", "https://api.paypal.com/v1/notifications/certs/x?y=1", "//api.paypal.com/v1/notifications/certs/x",
+		"", "http://api.sandbox.paypal.com/v1/notifications/certs/x",
+		"https://evil.example.com/v1/notifications/certs/x",
+		"https://api.paypal.com.example.com/v1/notifications/certs/x",
+		"https://api.paypal.com@example.com/v1/notifications/certs/x",
+		"https://api.paypal.com/v1/notifications/certs/../../x",
+		"https://api.paypal.com/v1/notifications/certs/%2e%2e/x",
+		"https://api.paypal.com:8443/v1/notifications/certs/x", "https://api.paypal.com/other/x",
+		"https://api.paypal.com/v1/notifications/certs/x?y=1", "//api.paypal.com/v1/notifications/certs/x",
 	} {
 		refuse(address, cfg, deps, "Paypal-Cert-Url", address)
 	}
@@ -163,7 +168,8 @@ func TestOtherVectors(t *testing.T) {
 		{Config{Kind: "woocommerce", Secret: secrets("wc_test_secret")}, http.Header{"X-Wc-Webhook-Signature": {"3jQiKONGKEqYSp98JZ8meHZiy+K2Tnz2Ivc+Wo+gkxs="}}, `{"id":727}`},
 		{Config{Kind: "wp-webhooks", Secret: secrets("wp_test_secret")}, http.Header{"X-Wp-Webhook-Signature": {"ImKYeNGatDTdn2bheqZYPH8npT5X9cdy3GnCAaJjpaU="}}, `{"user_id":1}`},
 		{Config{Kind: "clickfunnels", Secret: secrets("839d0d645bedefbaf76e3269d1b1141ef07683c179cc3bb0aee9348c90517a7")}, http.Header{
-			"X-Webhook-Clickfunnels-Signature": {"6824bc6b1692ac381e57e4966f9372c467c6a767bbbb18dbd28d59116e58adc8"}, "X-Webhook-Clickfunnels-Timestamp": {"1700000000"},
+			"X-Webhook-Clickfunnels-Signature": {"6824bc6b1692ac381e57e4966f9372c467c6a767bbbb18dbd28d59116e58adc8"},
+			"X-Webhook-Clickfunnels-Timestamp": {"1700000000"},
 		}, `{"event_type":"order.completed"}`},
 	}
 	for _, tt := range tests {

@@ -6,8 +6,8 @@ import (
 	"bridge/internal/events"
 )
 
-// CartFlows Cart Abandonment Recovery (a WordPress plugin): an unsigned form, sent when a cart is given up and once
-// more when it is recovered.
+// CartFlows Cart Abandonment Recovery (a WordPress plugin): an unsigned form, sent when a cart is given up and once more
+// when it is recovered.
 var cartflowsKind = &Kind{
 	Name: "cartflows", Title: "CartFlows Cart Abandonment Recovery",
 	Proof: "the secret in the address", Methods: post, open: func(s *setup) sender { return &cartflows{s.address()} },

@@ -124,8 +124,8 @@ func (c *FetchedCertificates) fetch(ctx context.Context, address string) ([]byte
 	return io.ReadAll(io.LimitReader(resp.Body, certificateMaxSize))
 }
 
-// pinned checks that an address from a header is the sender's own: anything else would make us fetch a stranger's key, or
-// call into our own network.
+// pinned checks that an address from a header is the sender's own: anything else would make us fetch a stranger's key,
+// or call into our own network.
 func pinned(address string, hosts []string, path string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Opaque != "" {

@@ -12,12 +12,13 @@ import (
 )
 
 // Cielo (Brazil). API E-commerce 3.0 notifies with ids only, under at most three header values that the merchant chose;
-// what happened has to be asked for, and the answer is what proves it. Checkout posts forms without any authentication to
-// an address that has to be secret. Both demand exactly 200.
+// what happened has to be asked for, and the answer is what proves it. Checkout posts forms without any authentication
+// to an address that has to be secret. Both demand exactly 200.
 var cieloKind = &Kind{
 	Name: "cielo", Title: "Cielo API E-commerce 3.0 and Checkout",
 	Proof:   "API: a header value of the merchant's choice, and the look-up that every notification needs; Checkout: the secret in the address",
-	Retries: "three more times: API every 30 minutes, Checkout every hour", Thin: "API notifications hold ids only: enrich asks /1/sales (always needed); Checkout's status changes name no buyer",
+	Retries: "three more times: API every 30 minutes, Checkout every hour",
+	Thin:    "API notifications hold ids only: enrich asks /1/sales (always needed); Checkout's status changes name no buyer",
 	Methods: post, takes: []string{"token", "verify", "enrich"}, open: openCielo,
 }
 
@@ -73,7 +74,8 @@ func (c *cielo) read(d *delivery) (reading, error) {
 		return c.readAPI(body, d.Received)
 	case !body.at("Url").empty():
 		return reading{topic: "checkout", id: body.get("MerchantOrderNumber"), facts: []fact{{
-			id: body.get("MerchantOrderNumber"), data: events.Data{Order: &events.Order{Number: body.get("MerchantOrderNumber"), URL: body.get("Url")}},
+			id:   body.get("MerchantOrderNumber"),
+			data: events.Data{Order: &events.Order{Number: body.get("MerchantOrderNumber"), URL: body.get("Url")}},
 		}}}, nil
 	case !body.at("checkout_cielo_order_number|order_number").empty():
 		return readCieloCheckout(body), nil
@@ -86,8 +88,8 @@ var cieloChanges = map[string]string{
 	"1": "payment", "2": "recurrence_created", "3": "antifraud", "4": "recurrence", "5": "cancellation_denied", "7": "chargeback", "8": "fraud_alert",
 }
 
-// readAPI keeps the ids. The same notification may come for several states, 30 minutes apart, so the hour is part of the id; what enrich finds out
-// decides the fact, and its data show the state.
+// readAPI keeps the ids. The same notification may come for several states, 30 minutes apart, so the hour is part of the
+// id; what enrich finds out decides the fact, and its data show the state.
 func (c *cielo) readAPI(body tree, received time.Time) (reading, error) {
 	payment, recurrent, change := body.get("PaymentId"), body.get("RecurrentPaymentId"), body.get("ChangeType")
 	topic := cieloChanges[change]
@@ -115,7 +117,8 @@ func (c *cielo) readAPI(body tree, received time.Time) (reading, error) {
 
 // cieloStatus is what a payment's status means.
 var cieloStatus = map[string]string{
-	"1": "order.created", "2": "order.paid", "3": "order.failed", "10": "order.cancelled", "11": "order.refunded", "12": "order.created", "13": "order.cancelled",
+	"1": "order.created", "2": "order.paid", "3": "order.failed", "10": "order.cancelled", "11": "order.refunded",
+	"12": "order.created", "13": "order.cancelled",
 }
 
 // enrich asks what a payment's state is. The event's type follows from the answer.
@@ -156,6 +159,12 @@ func (c *cielo) enrich(ctx context.Context, e *events.Event) error {
 	return nil
 }
 
+// cieloRecurrence is what the status of a recurrence means: finished, deactivated by the merchant, by retries, by an
+// expired card.
+var cieloRecurrence = map[string]string{
+	"2": "subscription.expired", "3": "subscription.cancelled", "4": "subscription.cancelled", "5": "subscription.cancelled",
+}
+
 func (c *cielo) enrichRecurrence(ctx context.Context, e *events.Event) error {
 	answer, err := c.api.get(ctx, "/1/RecurrentPayment/"+url.PathEscape(e.Data.Subscription.ID))
 	if err != nil {
@@ -165,7 +174,7 @@ func (c *cielo) enrichRecurrence(ctx context.Context, e *events.Event) error {
 	s := e.Data.Subscription
 	s.Status, s.Currency, s.Amount = r.get("Status"), "BRL", r.at("Amount").minor("BRL")
 	e.Data.Contact = cieloCustomer.read(answer)
-	if typ := map[string]string{"2": "subscription.expired", "3": "subscription.cancelled", "4": "subscription.cancelled", "5": "subscription.cancelled"}[s.Status]; typ != "" {
+	if typ := cieloRecurrence[s.Status]; typ != "" {
 		e.Type = typ
 		e.ID = cleanID(e.Source + ":" + typ + ":" + s.ID)
 	}
@@ -191,12 +200,14 @@ func cieloTime(text string) *time.Time {
 }
 
 var cieloCheckoutPaths = orderPaths{
-	id: "checkout_cielo_order_number", number: "order_number", total: "amount", shipping: "shipping_price", discount: "discount_amount", status: "payment_status", minor: true,
+	id: "checkout_cielo_order_number", number: "order_number", total: "amount", shipping: "shipping_price",
+	discount: "discount_amount", status: "payment_status", minor: true,
 }
 
 // cieloCheckoutStatus is what payment_status means in Checkout, which counts otherwise than the API does.
 var cieloCheckoutStatus = map[string]string{
-	"1": "order.created", "2": "order.paid", "3": "order.failed", "4": "order.cancelled", "5": "order.cancelled", "6": "order.created", "7": "order.paid", "8": "dispute.opened",
+	"1": "order.created", "2": "order.paid", "3": "order.failed", "4": "order.cancelled", "5": "order.cancelled",
+	"6": "order.created", "7": "order.paid", "8": "dispute.opened",
 }
 
 func readCieloCheckout(body tree) reading {

@@ -37,22 +37,33 @@ func (*clickfunnels) greet(d *delivery) (Reply, bool, error) {
 
 var (
 	clickfunnelsPerson = personPaths{
-		email: "contact.email_address|email_address|purchase.contact.email|contact.email|email", first: "contact.first_name|first_name", last: "contact.last_name|last_name",
+		email: "contact.email_address|email_address|purchase.contact.email|contact.email|email",
+		first: "contact.first_name|first_name", last: "contact.last_name|last_name",
 		name: "contact.name|name", phone: "contact.phone_number|phone_number|contact.phone|phone", id: "contact.id|contact_id",
-		line1: "contact.address|address", city: "contact.city|city", region: "contact.state|state", postal: "contact.zip|zip", country: "contact.country|country",
+		line1: "contact.address|address", city: "contact.city|city", region: "contact.state|state",
+		postal: "contact.zip|zip", country: "contact.country|country",
 	}
 	clickfunnelsOrder = orderPaths{
-		id: "id", number: "order_number|public_id|number", total: "total_amount|total_charge_amount|amount.fractional_major", tax: "tax_amount", shipping: "shipping_amount",
+		id: "id", number: "order_number|public_id|number",
+		total: "total_amount|total_charge_amount|amount.fractional_major", tax: "tax_amount",
+		shipping: "shipping_amount",
 		discount: "discount_amount", currency: "currency|currency_code", status: "billing_status|status", items: "line_items|products",
-		item: itemPaths{sku: "product_variant.sku|sku|products_price.id", name: "product.name|name|description", quantity: "quantity", price: "unit_amount|amount|price.amount", product: "product.id|product_id|id"},
+		item: itemPaths{
+			sku: "product_variant.sku|sku|products_price.id", name: "product.name|name|description", quantity: "quantity",
+			price: "unit_amount|amount|price.amount", product: "product.id|product_id|id",
+		},
 	}
 	clickfunnelsTypes = map[string]string{
-		"order.created": "order.created", "order.completed": "order.paid", "one-time-order.completed": "order.paid", "one_time_order.completed": "order.paid",
-		"one_time_order.refunded": "order.refunded", "one-time-order.refunded": "order.refunded",
-		"subscription.activated": "subscription.started", "subscription.trial_started": "subscription.started", "subscription.canceled": "subscription.cancelled",
-		"subscription.churned": "subscription.expired", "subscription.reactivated": "subscription.resumed",
-		"orders/invoice.past_due": "subscription.payment_failed", "orders/invoice.refunded": "order.refunded", "orders/invoice.abandoned": "cart.abandoned",
-		"contact.created": "customer.created", "contact.updated": "customer.updated", "contact.identified": "customer.updated", "form_submission.created": "lead.submitted",
+		"order.created": "order.created", "order.completed": "order.paid", "one-time-order.completed": "order.paid",
+		"one_time_order.completed": "order.paid",
+		"one_time_order.refunded":  "order.refunded", "one-time-order.refunded": "order.refunded",
+		"subscription.activated": "subscription.started", "subscription.trial_started": "subscription.started",
+		"subscription.canceled": "subscription.cancelled",
+		"subscription.churned":  "subscription.expired", "subscription.reactivated": "subscription.resumed",
+		"orders/invoice.past_due": "subscription.payment_failed", "orders/invoice.refunded": "order.refunded",
+		"orders/invoice.abandoned": "cart.abandoned",
+		"contact.created":          "customer.created", "contact.updated": "customer.updated",
+		"contact.identified": "customer.updated", "form_submission.created": "lead.submitted",
 		"courses/enrollment.created": "membership.started", "courses/enrollment.suspended": "membership.cancelled",
 		"contact_created": "lead.submitted", "contact_updated": "customer.updated", "purchase_created": "order.paid", "purchase_updated": "",
 	}
@@ -73,7 +84,8 @@ func (c *clickfunnels) read(d *delivery) (reading, error) {
 	id := body.get("event_id")
 	subject := or2(body.get("subject_id"), data.get("id"))
 	at := or(body.at("created_at").time(), data.at("created_at").time())
-	f := fact{typ: clickfunnelsTypes[topic], id: subject, at: at, updated: or(data.at("updated_at").time(), at), data: events.Data{Contact: clickfunnelsPerson.read(data)}}
+	f := fact{typ: clickfunnelsTypes[topic], id: subject, at: at, updated: or(data.at("updated_at").time(), at)}
+	f.data.Contact = clickfunnelsPerson.read(data)
 	group, _, _ := strings.Cut(f.typ, ".")
 	switch {
 	case f.typ == "" || f.typ == "customer.updated" || f.typ == "subscription.resumed" || f.typ == "subscription.payment_failed":
@@ -93,7 +105,8 @@ func (c *clickfunnels) read(d *delivery) (reading, error) {
 		o := clickfunnelsOrder.read(data)
 		f.data.Order = o
 		f.data.Subscription = &events.Subscription{
-			ID: subject, Status: data.get("service_status|status"), Plan: data.get("line_items.0.product.name|products.0.name"), Amount: o.Total, Currency: o.Currency,
+			ID: subject, Status: data.get("service_status|status"),
+			Plan: data.get("line_items.0.product.name|products.0.name"), Amount: o.Total, Currency: o.Currency,
 		}
 	case "membership":
 		f.data.Membership = &events.Membership{ID: subject, Plan: data.get("course.title|course_id"), Status: data.get("status")}

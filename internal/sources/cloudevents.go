@@ -16,8 +16,8 @@ import (
 	"bridge/internal/events"
 )
 
-// CloudEvents 1.0 over HTTP (binary, structured, batch) and, with the same parser, over NATS. Publishers keep their
-// ids and types; data in our shape is checked strictly, because a publisher can mend what a shop cannot.
+// CloudEvents 1.0 over HTTP (binary, structured, batch) and, with the same parser, over NATS. Publishers keep their ids
+// and types; data in our shape is checked strictly, because a publisher can mend what a shop cannot.
 var (
 	cloudeventsKind = &Kind{
 		Name: "cloudevents", Title: "CloudEvents over HTTP",
@@ -26,7 +26,8 @@ var (
 	}
 	natsKind = &Kind{
 		Name: "nats", Title: "Publishers on NATS (CloudEvents on ingest.{account}.{source})",
-		Proof: "the NATS server's own users and permissions; over HTTP a token as Authorization: Bearer", Retries: "publishers wait for JetStream's ack",
+		Proof:   "the NATS server's own users and permissions; over HTTP a token as Authorization: Bearer",
+		Retries: "publishers wait for JetStream's ack",
 		Methods: []string{http.MethodPost, http.MethodOptions}, takes: []string{"token"}, open: openCloudEvents,
 	}
 )
@@ -47,8 +48,8 @@ func openCloudEvents(s *setup) sender {
 	return c
 }
 
-// greet answers the handshake of the CloudEvents webhook specification, which asks whether events are welcome here. They are,
-// for whoever knows the token; nobody's callback address is called.
+// greet answers the handshake of the CloudEvents webhook specification, which asks whether events are welcome here. They
+// are, for whoever knows the token; nobody's callback address is called.
 func (c *cloudevents) greet(d *delivery) (Reply, bool, error) {
 	if d.Method != http.MethodOptions {
 		return Reply{}, false, nil
@@ -84,8 +85,8 @@ func (c *cloudevents) read(d *delivery) (reading, error) {
 }
 
 // ParseCloudEvent reads a message of a publisher: one CloudEvent in binary mode (ce- headers) or in structured mode
-// (JSON), or a batch. The publisher's id and type are kept; account, source and time of receipt are ours to say.
-// header may be a NATS header. The error's text is for the publisher.
+// (JSON), or a batch. The publisher's id and type are kept; account, source and time of receipt are ours to say. header
+// may be a NATS header. The error's text is for the publisher.
 func ParseCloudEvent(account, source string, header map[string][]string, body []byte, received time.Time) ([]events.Event, error) {
 	h := http.Header{}
 	for name, values := range header { // NATS keeps the case of names
@@ -218,7 +219,8 @@ func eventOf(account, source string, attributes map[string]string, contentType s
 	}
 	e := events.Event{
 		ID: attributes["id"], Account: account, Source: source, Kind: "nats", Type: attributes["type"], Subject: attributes["subject"],
-		Time: received, Received: received, TraceParent: cleanHeader(attributes["traceparent"], 128), Rule: attributes["rule"], Priority: attributes["priority"],
+		Time: received, Received: received, TraceParent: cleanHeader(attributes["traceparent"], 128),
+		Rule: attributes["rule"], Priority: attributes["priority"],
 	}
 	if _, err := events.ParsePriority(e.Priority); err != nil {
 		return events.Event{}, err

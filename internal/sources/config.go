@@ -75,8 +75,8 @@ type Basic struct {
 	Password secret.Text `yaml:"password"`
 }
 
-// Enrich is where a source asks for what deliveries leave out, and with which credentials. Kinds with one fixed
-// address need no URL.
+// Enrich is where a source asks for what deliveries leave out, and with which credentials. Kinds with one fixed address
+// need no URL.
 type Enrich struct {
 	URL       string      `yaml:"url,omitempty"`        // of the shop
 	Key       secret.Text `yaml:"key,omitempty"`        // consumer key, client id, merchant id, API key: the first half
@@ -91,8 +91,8 @@ type Sweep struct {
 	Every time.Duration `yaml:"every"`
 }
 
-// Template says, in texts with {{ }}, what event a body of the merchant's own design means. A text that cannot be
-// filled (the field is not there this time) is empty.
+// Template says, in texts with {{ }}, what event a body of the merchant's own design means. A text that cannot be filled
+// (the field is not there this time) is empty.
 type Template struct {
 	Type         string         `yaml:"type"`
 	ID           string         `yaml:"id,omitempty"`   // what tells this fact from others; empty: the whole body

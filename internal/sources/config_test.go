@@ -81,8 +81,10 @@ func TestMistakes(t *testing.T) {
 			Verify: &Verify{HMAC: &HMAC{Algorithm: "md5", Encoding: "rot13", Signed: "{timestamp}", Prefix: "x"}, Token: &Token{Header: "A", Query: "b"}, Basic: &Basic{}, Bearer: secrets("")},
 			Event:  &Template{Contact: map[string]any{"emial": "x", "email": "{{body", "address": map[string]any{"town": "x"}, "phone": 5}, Items: &Items{Item: map[string]string{"colour": "x"}}},
 		}, []string{
-			"event.contact.address.town", "event.contact.email", "event.contact.emial", "event.contact.phone", "event.items.each", "event.items.item.colour", "event.type", "verify.basic", "verify.bearer",
-			"verify.hmac.algorithm", "verify.hmac.encoding", "verify.hmac.header", "verify.hmac.secret", "verify.hmac.signed", "verify.hmac.timestamp",
+			"event.contact.address.town", "event.contact.email", "event.contact.emial", "event.contact.phone",
+			"event.items.each", "event.items.item.colour", "event.type", "verify.basic", "verify.bearer",
+			"verify.hmac.algorithm", "verify.hmac.encoding", "verify.hmac.header", "verify.hmac.secret",
+			"verify.hmac.signed", "verify.hmac.timestamp",
 			"verify.token", "verify.token",
 		}},
 		{"a timestamp that is not signed", Config{Kind: "generic", Event: &Template{Type: "x"}, Verify: &Verify{HMAC: &HMAC{Header: "A", Secret: secrets("x"), Timestamp: "T"}}}, []string{"verify.hmac.signed"}},

@@ -105,8 +105,8 @@ func decodeJSON(b []byte) (any, error) {
 	return v, nil
 }
 
-// decodeForm reads an urlencoded form; names like customer[address][0] make objects, as PHP means them. The
-// charset is said by the form itself (PayPal's charset field) or by the caller.
+// decodeForm reads an urlencoded form; names like customer[address][0] make objects, as PHP means them. The charset is
+// said by the form itself (PayPal's charset field) or by the caller.
 func decodeForm(form, charset string) (any, error) {
 	pairs, err := formPairs(form)
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 	"bridge/internal/events"
 )
 
-// Eway has no webhooks. A sweep of its settlement search brings what was paid and refunded; the shopper's return from the payment page
-// (a GET with AccessCode) may be sent on as a hint, and is looked up before it counts. A shop whose cart has webhooks is
-// better served by those.
+// Eway has no webhooks. A sweep of its settlement search brings what was paid and refunded; the shopper's return from
+// the payment page (a GET with AccessCode) may be sent on as a hint, and is looked up before it counts. A shop whose
+// cart has webhooks is better served by those.
 var ewayKind = &Kind{
 	Name: "eway", Title: "Eway (Rapid API)",
 	Proof:  "nothing is delivered: transactions are asked for with the API key; an AccessCode only hints at one and is looked up",
@@ -65,8 +65,10 @@ func (*eway) read(d *delivery) (reading, error) {
 
 var (
 	ewayPerson = personPaths{
-		email: "Customer.Email", first: "Customer.FirstName", last: "Customer.LastName", phone: "Customer.Phone|Customer.Mobile", company: "Customer.CompanyName",
-		id: "Customer.Reference", line1: "Customer.Street1", line2: "Customer.Street2", city: "Customer.City", region: "Customer.State", postal: "Customer.PostalCode",
+		email: "Customer.Email", first: "Customer.FirstName", last: "Customer.LastName",
+		phone: "Customer.Phone|Customer.Mobile", company: "Customer.CompanyName",
+		id: "Customer.Reference", line1: "Customer.Street1", line2: "Customer.Street2", city: "Customer.City",
+		region: "Customer.State", postal: "Customer.PostalCode",
 		country: "Customer.Country",
 	}
 	ewayDate = regexp.MustCompile(`^/Date\((\d{1,15})(?:[+-]\d{4})?\)/$`)
@@ -119,7 +121,8 @@ func (e *eway) sweep(ctx context.Context, since time.Time, take func([]reading) 
 	to := e.api.now().AddDate(0, 0, 1).Format(time.DateOnly)
 	for page := 1; ; page++ {
 		q := url.Values{
-			"ReportMode": {"TransactionOnly"}, "StartDate": {from}, "EndDate": {to}, "Page": {strconv.Itoa(page)}, "PageSize": {strconv.Itoa(ewayPageSize)},
+			"ReportMode": {"TransactionOnly"}, "StartDate": {from}, "EndDate": {to}, "Page": {strconv.Itoa(page)},
+			"PageSize": {strconv.Itoa(ewayPageSize)},
 		}
 		answer, err := e.api.getFresh(ctx, "/Search/Settlement?"+q.Encode())
 		if err != nil {

@@ -8,8 +8,8 @@ import (
 	"bridge/internal/events"
 )
 
-// form reads bodies whose field names the merchant knows: `fields: {email: "2", first_name: "1.3", Colour: "7"}`.
-// Names of contacts (email, first_name, …) fill the contact, others go to its fields under the name given.
+// form reads bodies whose field names the merchant knows: `fields: {email: "2", first_name: "1.3", Colour: "7"}`. Names
+// of contacts (email, first_name, …) fill the contact, others go to its fields under the name given.
 type form struct {
 	fields map[string]string
 }

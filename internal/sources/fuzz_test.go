@@ -84,7 +84,8 @@ func FuzzVerify(f *testing.F) {
 			t.Skip()
 		}
 		for _, known := range []string{
-			"wc_test_secret", "hush", "webhook_secret", "hottok_of_the_account", "a-token", "a-password", "c2hvcDphLXBhc3N3b3Jk", "a-secret-word", "a-key-of", testPathSecret,
+			"wc_test_secret", "hush", "webhook_secret", "hottok_of_the_account", "a-token", "a-password",
+			"c2hvcDphLXBhc3N3b3Jk", "a-secret-word", "a-key-of", testPathSecret,
 		} {
 			if strings.Contains(value+query+string(body), known) {
 				t.Skip() // whoever knows the secret may come in

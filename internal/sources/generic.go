@@ -10,7 +10,8 @@ import (
 // Generic: any sender of JSON, XML or form posts, verified and read as the configuration says.
 var genericKind = &Kind{
 	Name: "generic", Title: "Anything that posts JSON, XML or a form",
-	Proof: "as `verify` says: HMAC, token, Basic, Bearer; or the secret in the address", Replay: "where a timestamp header is named, its tolerance (5 minutes)",
+	Proof:   "as `verify` says: HMAC, token, Basic, Bearer; or the secret in the address",
+	Replay:  "where a timestamp header is named, its tolerance (5 minutes)",
 	Methods: postAndGet, takes: []string{"verify", "event", "token", "fields"}, open: openGeneric,
 }
 

@@ -54,7 +54,8 @@ func TestHandshakes(t *testing.T) {
 // Adobe's validation address is shown to people only where it is Adobe's.
 func TestAdobeValidationAddress(t *testing.T) {
 	for address, shown := range map[string]bool{
-		"https://csm.adobe.io/validate?id=1": true, "https://csm.adobe.io.example.com/": false, "http://csm.adobe.io/": false, "https://10.0.0.1/": false,
+		"https://csm.adobe.io/validate?id=1": true, "https://csm.adobe.io.example.com/": false,
+		"http://csm.adobe.io/": false, "https://10.0.0.1/": false,
 	} {
 		reply, _, err := mustNew(t, testConfig(t, "adobe-events"), testDeps()).Open(context.Background(), Request{Body: fmt.Appendf(nil, `{"validationUrl":%q}`, address)})
 		if err != nil || strings.Contains(reply.Why, address) != shown {
@@ -69,7 +70,8 @@ func TestAnswers(t *testing.T) {
 		status int
 		body   string
 	}{
-		"adobe-commerce": {200, `{"op":"success"}`}, "cielo": {200, ""}, "hotmart": {200, ""}, "keap": {200, ""}, "plusthis": {200, ""}, "paypal-ipn": {200, ""},
+		"adobe-commerce": {200, `{"op":"success"}`}, "cielo": {200, ""}, "hotmart": {200, ""}, "keap": {200, ""},
+		"plusthis": {200, ""}, "paypal-ipn": {200, ""},
 		"shopify": {0, ""}, "woocommerce": {0, ""}, "stripe": {0, ""},
 	} {
 		src := mustNew(t, testConfig(t, kind), testDeps())

@@ -7,9 +7,9 @@ import (
 	"bridge/internal/events"
 )
 
-// Hotmart 2.0: the account's token (hottok) in a header, in some bodies too. A configuration whose address
-// answers with errors is switched off, so everything authentic gets a 200. PURCHASE_APPROVED and the later PURCHASE_COMPLETE
-// are one payment of one transaction.
+// Hotmart 2.0: the account's token (hottok) in a header, in some bodies too. A configuration whose address answers with
+// errors is switched off, so everything authentic gets a 200. PURCHASE_APPROVED and the later PURCHASE_COMPLETE are one
+// payment of one transaction.
 var hotmartKind = &Kind{
 	Name: "hotmart", Title: "Hotmart (webhook 2.0.0)",
 	Proof: "the account's token (hottok) in X-HOTMART-HOTTOK", Retries: "not documented; by hand from its history of 60 days",
@@ -28,9 +28,11 @@ func (*hotmart) answer() Reply { return Reply{Status: http.StatusOK} }
 
 var (
 	hotmartPerson = personPaths{
-		email: "buyer.email|subscriber.email|user.email", first: "buyer.first_name", last: "buyer.last_name", name: "buyer.name|subscriber.name|user.name",
+		email: "buyer.email|subscriber.email|user.email", first: "buyer.first_name", last: "buyer.last_name",
+		name:  "buyer.name|subscriber.name|user.name",
 		phone: "buyer.checkout_phone|buyer.phone", id: "subscriber.code|subscription.subscriber.code",
-		line1: "buyer.address.address", line2: "buyer.address.complement", city: "buyer.address.city", region: "buyer.address.state", postal: "buyer.address.zipcode",
+		line1: "buyer.address.address", line2: "buyer.address.complement", city: "buyer.address.city",
+		region: "buyer.address.state", postal: "buyer.address.zipcode",
 		country: "buyer.address.country_iso",
 	}
 	hotmartOrder = orderPaths{
@@ -38,7 +40,8 @@ var (
 		currency: "purchase.price.currency_value|purchase.full_price.currency_value", status: "purchase.status", paid: "purchase.approved_date",
 	}
 	hotmartTypes = map[string]string{
-		"PURCHASE_APPROVED": "order.paid", "PURCHASE_COMPLETE": "order.paid", "PURCHASE_CANCELED": "order.cancelled", "PURCHASE_EXPIRED": "order.cancelled",
+		"PURCHASE_APPROVED": "order.paid", "PURCHASE_COMPLETE": "order.paid", "PURCHASE_CANCELED": "order.cancelled",
+		"PURCHASE_EXPIRED":        "order.cancelled",
 		"PURCHASE_BILLET_PRINTED": "order.created", "PURCHASE_REFUNDED": "order.refunded", "PURCHASE_CHARGEBACK": "dispute.opened",
 		"PURCHASE_DELAYED": "subscription.payment_failed", "PURCHASE_OUT_OF_SHOPPING_CART": "cart.abandoned",
 		"SUBSCRIPTION_CANCELLATION": "subscription.cancelled", "CLUB_FIRST_ACCESS": "membership.started",
@@ -93,7 +96,8 @@ func hotmartData(data tree) events.Data {
 	}
 	if s := data.at("subscription"); !s.at("status|plan").empty() || !s.at("subscriber").empty() {
 		out.Subscription = &events.Subscription{
-			ID: s.get("id|subscriber.code"), Status: s.get("status"), Plan: s.get("plan.name"), NextAt: data.at("purchase.date_next_charge|date_next_charge").timeRef(),
+			ID: s.get("id|subscriber.code"), Status: s.get("status"), Plan: s.get("plan.name"),
+			NextAt: data.at("purchase.date_next_charge|date_next_charge").timeRef(),
 		}
 		if out.Subscription.ID == "" {
 			out.Subscription.ID = data.get("subscriber.code")

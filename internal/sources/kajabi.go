@@ -6,8 +6,9 @@ import (
 	"bridge/internal/events"
 )
 
-// Kajabi: outbound webhooks of its screens (a flat payload) and API hooks (a list of JSON:API resources). Nothing is signed, so
-// the address has to be secret. There are no events for refunds and cancellations. Of purchase and payment subscribe to one.
+// Kajabi: outbound webhooks of its screens (a flat payload) and API hooks (a list of JSON:API resources). Nothing is
+// signed, so the address has to be secret. There are no events for refunds and cancellations. Of purchase and payment
+// subscribe to one.
 var kajabiKind = &Kind{
 	Name: "kajabi", Title: "Kajabi",
 	Proof: "the secret in the address", Retries: "not documented",
@@ -18,11 +19,13 @@ type kajabi struct{ proof }
 
 var (
 	kajabiTypes = map[string]string{
-		"purchase.created": "order.paid", "payment.succeeded": "order.paid", "cart_purchase.created": "order.paid", "form_submission.created": "lead.submitted",
-		"purchase": "order.paid", "payment_succeeded": "order.paid", "order_created": "order.created", "form_submission": "lead.submitted",
+		"purchase.created": "order.paid", "payment.succeeded": "order.paid", "cart_purchase.created": "order.paid",
+		"form_submission.created": "lead.submitted",
+		"purchase":                "order.paid", "payment_succeeded": "order.paid", "order_created": "order.created", "form_submission": "lead.submitted",
 	}
 	kajabiPerson = personPaths{
-		email: "member_email|email|Email", first: "member_first_name|first_name|First Name", last: "member_last_name|last_name|Last Name", name: "member_name|name|Name",
+		email: "member_email|email|Email", first: "member_first_name|first_name|First Name",
+		last: "member_last_name|last_name|Last Name", name: "member_name|name|Name",
 		phone: "contact_phone_number|phone_number|phone|Phone Number", id: "member_id", line1: "contact_address_line_1|address_line_1",
 		line2: "contact_address_line_2|address_line_2", city: "contact_address_city|address_city", region: "contact_address_state|address_state",
 		postal: "contact_address_zip|address_zip", country: "contact_address_country|address_country",
@@ -107,11 +110,14 @@ func kajabiResources(f *fact, list tree) {
 		currency := strings.ToUpper(a.get("currency"))
 		f.id, f.at = typ+":"+r.get("id")+":"+a.get("created_at"), a.at("created_at").time()
 		f.data.Order = &events.Order{
-			ID: r.get("id"), Total: a.at("amount_in_cents|total_price_in_cents|total_in_cents").minor(currency), Tax: a.at("sales_tax_in_cents").minor(currency),
+			ID: r.get("id"), Total: a.at("amount_in_cents|total_price_in_cents|total_in_cents").minor(currency),
+			Tax:      a.at("sales_tax_in_cents").minor(currency),
 			Currency: currency, Status: a.get("state"), Coupons: a.at("coupon_code").one(),
 		}
 		if offer := list.find("type", "offers"); !offer.empty() {
-			f.data.Order.Items = []events.Item{{SKU: offer.get("id"), Name: offer.get("attributes.title"), Quantity: max(1, a.at("quantity").int()), ProductID: offer.get("id")}}
+			f.data.Order.Items = []events.Item{{
+				SKU: offer.get("id"), Name: offer.get("attributes.title"), Quantity: max(1, a.at("quantity").int()), ProductID: offer.get("id"),
+			}}
 		}
 		return
 	}

@@ -9,10 +9,12 @@ import (
 
 // Keap's own REST hooks: batches of ids of one kind, without data and without a signature, so the address has to be
 // secret. The handshake echoes a header, and only while a subscription of ours is pending: else anybody could bind our
-// address. Our own writes cause hooks too; what was most likely one is dropped, or rules would set themselves off for ever.
+// address. Our own writes cause hooks too; what was most likely one is dropped, or rules would set themselves off for
+// ever.
 var keapKind = &Kind{
 	Name: "keap", Title: "Keap REST hooks",
-	Proof: "the secret in the address; the handshake (X-Hook-Secret) only while a subscription of ours is pending", Retries: "4 attempts: after 30 to 60 seconds, 5 and 30 minutes",
+	Proof:       "the secret in the address; the handshake (X-Hook-Secret) only while a subscription of ours is pending",
+	Retries:     "4 attempts: after 30 to 60 seconds, 5 and 30 minutes",
 	SwitchesOff: "after the 4th attempt, or a 410, the hook becomes inactive", Methods: post, open: openKeap,
 }
 

@@ -136,7 +136,8 @@ func (s *setup) tokens() Secrets {
 // address is the proof of senders that have none: the secret in their address.
 func (s *setup) address() proof {
 	if s.cfg.PathSecret.Empty() {
-		s.mistake("path_secret", "%s has no authentication: give a path_secret of 16 or more characters and use /hooks/%s/%s/<path_secret>", s.kind.Name, s.account, s.name)
+		s.mistake("path_secret", "%s has no authentication: give a path_secret of %d or more characters and use /hooks/%s/%s/<path_secret>",
+			s.kind.Name, minPathSecret, s.account, s.name)
 	}
 	return addressProof{}
 }
@@ -184,8 +185,8 @@ func (s *setup) common() {
 	}
 }
 
-// New builds a source. name and account are as configured; mistakes come all at once, and only without any is the
-// Source usable. It does no I/O.
+// New builds a source. name and account are as configured; mistakes come all at once, and only without any is the Source
+// usable. It does no I/O.
 func New(name, account string, cfg Config, deps Deps) (Source, []Mistake) {
 	s, mistakes := build(name, account, cfg, deps)
 	if len(mistakes) > 0 {
@@ -219,8 +220,8 @@ func build(name, account string, cfg Config, deps Deps) (*source, []Mistake) {
 	}, s.mistakes
 }
 
-// Parse tells what a payload would mean, without any check that it is authentic and whatever its age. It is for
-// people who try things out; it needs the configuration, which those who take requests do not have. Mistakes of the
+// Parse tells what a payload would mean, without any check that it is authentic and whatever its age. It is for people
+// who try things out; it needs the configuration, which those who take requests do not have. Mistakes of the
 // configuration come as the error, except that secrets may be missing.
 func Parse(name, account string, cfg Config, deps Deps, r Request) (Reply, []events.Event, error) {
 	s, mistakes := build(name, account, cfg, deps)
@@ -277,7 +278,8 @@ func Table() string {
 		if k.SwitchesOff != "" {
 			retries += "; " + k.SwitchesOff
 		}
-		fmt.Fprintf(&b, "| [%s](%s.md) | %s | %s | %s | %s | %s | %s |\n", k.Name, k.Name, k.Title, cell(k.Proof), cell(k.Replay), cell(retries), cell(k.Thin), cell(k.Sweeps))
+		fmt.Fprintf(&b, "| [%s](%s.md) | %s | %s | %s | %s | %s | %s |\n",
+			k.Name, k.Name, k.Title, cell(k.Proof), cell(k.Replay), cell(retries), cell(k.Thin), cell(k.Sweeps))
 	}
 	return b.String()
 }

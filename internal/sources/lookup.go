@@ -16,8 +16,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// lookup asks a sender's own API, with the source's credentials, its own rate limit and a short memory: one order
-// brings several events that all need the same customer. It is safe for concurrent use.
+// lookup asks a sender's own API, with the source's credentials, its own rate limit and a short memory: one order brings
+// several events that all need the same customer. It is safe for concurrent use.
 type lookup struct {
 	client  *http.Client
 	base    *url.URL

@@ -2,7 +2,6 @@ package sources
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,8 +18,6 @@ import (
 
 	"bridge/internal/events"
 	"bridge/internal/secret"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // api is a sender's own API in a test: answers by path, and what was asked.
@@ -121,7 +118,8 @@ func TestEnrich(t *testing.T) {
 			"/v2/payments/captures/CAP1": `{"id":"CAP1","supplementary_data":{"related_ids":{"order_id":"ORD1"}}}`,
 		}, "Bearer access", whoAndWhat, "order.refunded ada@example.com Ada 20.00 of "},
 		{"paypal", "", "PAYMENT.SALE.COMPLETED.json", map[string]string{
-			"/v1/oauth2/token": `{"access_token":"access","expires_in":3600}`, "/v1/billing/subscriptions/I-1": `{"subscriber":{"email_address":"ada@example.com","name":{"given_name":"Ada"}}}`,
+			"/v1/oauth2/token":              `{"access_token":"access","expires_in":3600}`,
+			"/v1/billing/subscriptions/I-1": `{"subscriber":{"email_address":"ada@example.com","name":{"given_name":"Ada"}}}`,
 		}, "Bearer access", whoAndWhat, "subscription.renewed ada@example.com Ada"},
 		{"bigcommerce", "", "order.paid.json", map[string]string{
 			"/v2/orders/250":          `{"id":250,"customer_id":0,"total_inc_tax":"59.90","currency_code":"EUR","billing_address":{"email":"ada@example.com","first_name":"Ada"}}`,
@@ -182,89 +180,6 @@ func whoAndWhat(e *events.Event) string {
 	return out
 }
 
-// One state of a payment is one fact, however often and however late it is announced.
-func TestCieloStatesAreFacts(t *testing.T) {
-	a := newAPI(t, map[string]string{"/1/sales/p1": `{"Customer":{"Email":"ada@example.com"},"Payment":{"Status":2,"Amount":100}}`})
-	cfg := testConfig(t, "cielo")
-	cfg.Enrich = a.enrich()
-	seen := map[string]bool{}
-	for _, at := range []time.Duration{0, 30 * time.Minute, 3 * time.Hour} {
-		deps := testDeps()
-		deps.Now = func() time.Time { return testNow.Add(at) }
-		src := mustNew(t, cfg, deps)
-		e := opened(t, src, "", []byte(`{"PaymentId":"p1","ChangeType":1}`))
-		if err := src.(Enricher).Enrich(context.Background(), &e); err != nil {
-			t.Fatal(err)
-		}
-		seen[e.ID] = true
-	}
-	if len(seen) != 1 {
-		t.Errorf("ids: %v", seen)
-	}
-}
-
-// Without credentials thin events go on as they are; a rule that needs the e-mail address will say so.
-func TestThinEventsWithoutEnrich(t *testing.T) {
-	for kind, path := range map[string]string{"woocommerce": "user_membership.created.json", "paddle": "transaction.completed.json", "paypal": "PAYMENT.CAPTURE.COMPLETED.json"} {
-		src := mustNew(t, testConfig(t, kind), testDeps())
-		event := ""
-		if kind == "woocommerce" {
-			event = "user_membership.created"
-		}
-		if e := opened(t, src, event, testdata(t, kind+"/"+path)); e.Enrich != "" {
-			t.Errorf("%s: %s", kind, e.Enrich)
-		}
-	}
-}
-
-// Stripe announces the start of a subscription twice; without credentials the half without an e-mail waits for the other.
-func TestStripeWaitsForTheInvoice(t *testing.T) {
-	now := testNow
-	deps := testDeps()
-	deps.Now = func() time.Time { return now }
-	src := mustNew(t, testConfig(t, "stripe"), deps)
-	created := opened(t, src, "", testdata(t, "stripe/customer.subscription.created.json"))
-	paid := opened(t, src, "", testdata(t, "stripe/invoice.paid.create.json"))
-	session := opened(t, src, "", testdata(t, "stripe/checkout.session.subscription.json"))
-	if created.ID != paid.ID || created.ID != session.ID {
-		t.Errorf("one start has several ids: %s, %s, %s", created.ID, paid.ID, session.ID)
-	}
-	err := src.(Enricher).Enrich(context.Background(), &created)
-	var later *Later
-	if !errors.As(err, &later) || !later.At.Equal(testNow.Add(10*time.Minute)) {
-		t.Errorf("not asked to wait: %v", err)
-	}
-	now = testNow.Add(11 * time.Minute)
-	if err := src.(Enricher).Enrich(context.Background(), &created); err != nil || created.Enrich != "" {
-		t.Errorf("no invoice came: %v", err)
-	}
-}
-
-func TestShopifyAbandonedCheckout(t *testing.T) {
-	body := testdata(t, "shopify/checkouts.create.json")
-	for nodes, want := range map[string]string{`[]`: "cart.abandoned", `[{"id":"gid://shopify/Order/1"}]`: "shopify.checkouts/completed"} {
-		a := newAPI(t, map[string]string{"/admin/api/2025-10/graphql.json": `{"data":{"orders":{"nodes":` + nodes + `}}}`})
-		cfg := testConfig(t, "shopify")
-		cfg.Enrich = a.enrich()
-		now := time.Date(2026, 11, 20, 11, 30, 0, 0, time.UTC)
-		deps := testDeps()
-		deps.Now = func() time.Time { return now }
-		src := mustNew(t, cfg, deps)
-		e := opened(t, src, "checkouts/create", body)
-		var later *Later
-		if err := src.(Enricher).Enrich(context.Background(), &e); !errors.As(err, &later) || len(a.asked) != 0 {
-			t.Fatalf("a checkout in progress: %v", err)
-		}
-		now = later.At.Add(time.Second)
-		if err := src.(Enricher).Enrich(context.Background(), &e); err != nil || e.Type != want {
-			t.Errorf("%s: %s, %v", nodes, e.Type, err)
-		}
-		if !strings.Contains(a.asked[0], "checkout_token:c1") {
-			t.Error(a.asked)
-		}
-	}
-}
-
 func TestLookupErrors(t *testing.T) {
 	body := testdata(t, "paddle/transaction.completed.json")
 	for answer, wantLater := range map[string]bool{"429": true, "503": true, "not JSON": true, "401": false, "404": false} {
@@ -291,122 +206,6 @@ func TestLookupErrors(t *testing.T) {
 	var later *Later
 	if err := src.(Enricher).Enrich(context.Background(), &e); !errors.As(err, &later) || strings.Contains(err.Error(), "token") {
 		t.Errorf("no connection: %v", err)
-	}
-}
-
-func TestPayPalIPNPostBack(t *testing.T) {
-	form := testdata(t, "paypal-ipn/cart.form")
-	for answer, want := range map[string]string{"VERIFIED": "", "INVALID": "INVALID", "503": "later", "<html>": "later"} {
-		a := newAPI(t, map[string]string{"/cgi-bin/webscr": answer})
-		cfg := testConfig(t, "paypal-ipn")
-		cfg.Enrich = &Enrich{URL: a.URL + "/cgi-bin/webscr"}
-		src := mustNew(t, cfg, testDeps())
-		out, err := src.(Signer).Sign("", form)
-		if err != nil {
-			t.Fatal(err)
-		}
-		reply, got, err := src.Open(context.Background(), deliver(out))
-		if err != nil || reply.Status != 200 || len(reply.Body) != 0 || reply.Body == nil {
-			t.Fatal(reply, err)
-		}
-		err = src.(Enricher).Enrich(context.Background(), &got[0])
-		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
-			t.Errorf("%s: %v", answer, err)
-		}
-		if diff := cmp.Diff("/cgi-bin/webscrcmd=_notify-validate&"+string(form), a.asked[0]); diff != "" {
-			t.Error("PayPal has to get the very bytes:", diff)
-		}
-	}
-	cfg := testConfig(t, "paypal-ipn")
-	cfg.Receivers = []string{"somebody-else@example.com"}
-	src := mustNew(t, cfg, testDeps())
-	e := opened(t, src, "", form)
-	if err := src.(Enricher).Enrich(context.Background(), &e); err == nil || !strings.Contains(err.Error(), "receiver") {
-		t.Errorf("a payment to somebody else: %v", err)
-	}
-}
-
-func TestWooCommerceSweep(t *testing.T) {
-	order := func(id, second int) string {
-		return string(wooOrderJSON("4711", strconv.Itoa(id), "2026-11-20T11:00:05", time.Date(2026, 11, 20, 11, 0, second, 0, time.UTC).Format(wooTime)))
-	}
-	var first, last []string
-	for i := range 100 {
-		first = append(first, order(1000+i, i/2))
-	}
-	last = append(last, order(1099, 49), order(1200, 55))
-	page := func(after string, n int) string {
-		return fmt.Sprintf("/wp-json/wc/v3/orders?dates_are_gmt=true&modified_after=%s&order=asc&orderby=modified&page=%d&per_page=100", after, n)
-	}
-	a := newAPI(t, map[string]string{
-		page("2026-11-20T10%3A59%3A59", 1): "[" + strings.Join(first, ",") + "]",
-		page("2026-11-20T11%3A00%3A48", 1): "[" + strings.Join(last, ",") + "]",
-	})
-	cfg := testConfig(t, "woocommerce")
-	cfg.Enrich, cfg.Sweep = a.enrich(), &Sweep{Every: 15 * time.Minute}
-	src := mustNew(t, cfg, testDeps())
-	found := map[string]int{}
-	err := src.(Sweeper).Sweep(context.Background(), time.Date(2026, 11, 20, 11, 0, 0, 0, time.UTC), func(_ context.Context, page []events.Event) error {
-		for _, e := range page {
-			found[e.ID]++
-			if e.Kind != "woocommerce" || !json.Valid(e.Data.Raw) {
-				t.Errorf("%+v", e)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(found) != 2*101 || found["shop:order.paid:1099"] != 2 || found["shop:order.created:1200"] != 1 {
-		t.Errorf("%d facts, %v", len(found), found["shop:order.paid:1099"])
-	}
-	stop := errors.New("enough")
-	if err := src.(Sweeper).Sweep(context.Background(), time.Date(2026, 11, 20, 11, 0, 0, 0, time.UTC), func(context.Context, []events.Event) error { return stop }); !errors.Is(err, stop) {
-		t.Error(err)
-	}
-	if _, ok := mustNew(t, testConfig(t, "woocommerce"), testDeps()).(Sweeper); ok {
-		t.Error("a source without sweep is a Sweeper")
-	}
-}
-
-func TestEwaySweepAndReturn(t *testing.T) {
-	a := newAPI(t, map[string]string{
-		"/Search/Settlement": `{"SettlementTransactions":[
-			{"TransactionID":11,"Amount":5990,"CurrencyCode":"AUD","TransactionType":"1","TransactionDateTime":"/Date(1795172400000)/"},
-			{"TransactionID":12,"Amount":1000,"CurrencyCode":"AUD","TransactionType":"4","TransactionDateTime":"/Date(1795172460000)/"}]}`,
-		"/Transaction/11":   `{"Transactions":[{"TransactionID":11,"TransactionStatus":true,"TotalAmount":5990,"InvoiceNumber":"4711","Customer":{"Email":"ada@example.com","FirstName":"Ada","Country":"au","City":"Testville"}}]}`,
-		"/Transaction/12":   `{"Transactions":[{"TransactionID":12,"TransactionStatus":true,"TotalAmount":1000,"OriginalTransactionId":11,"Customer":{"Email":"ada@example.com","FirstName":"Ada"}}]}`,
-		"/Transaction/CODE": `{"Transactions":[{"TransactionID":11,"TransactionStatus":true,"TotalAmount":5990,"Customer":{"Email":"ada@example.com"}}]}`,
-	})
-	cfg := testConfig(t, "eway")
-	cfg.Enrich, cfg.Sweep = a.enrich(), &Sweep{Every: 15 * time.Minute}
-	src := mustNew(t, cfg, testDeps())
-	var found []events.Event
-	err := src.(Sweeper).Sweep(context.Background(), testNow.Add(-time.Hour), func(_ context.Context, page []events.Event) error {
-		found = append(found, page...)
-		return nil
-	})
-	if err != nil || len(found) != 2 {
-		t.Fatal(found, err)
-	}
-	for i := range found {
-		if err := src.(Enricher).Enrich(context.Background(), &found[i]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if diff := cmp.Diff([]string{"shop:order.paid:11", "shop:order.refunded:12"}, ids(found)); diff != "" {
-		t.Error(diff)
-	}
-	if got := whoAndWhat(&found[1]); got != "order.refunded ada@example.com Ada 10.00 of 10.00" || found[1].Data.Refund.OrderID != "11" {
-		t.Error(got)
-	}
-	_, back, err := src.Open(context.Background(), Request{Method: http.MethodGet, RawQuery: "AccessCode=CODE", SubPath: testPathSecret})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := src.(Enricher).Enrich(context.Background(), &back[0]); err != nil || back[0].ID != found[0].ID {
-		t.Errorf("the same transaction by another way: %s, %v", back[0].ID, err)
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 	"bridge/internal/events"
 )
 
-// Mageplaza's webhook extension: method, address, body and headers are the merchant's own; it runs inside the shop's request
-// and does not retry.
+// Mageplaza's webhook extension: method, address, body and headers are the merchant's own; it runs inside the shop's
+// request and does not retry.
 var mageplazaKind = &Kind{
 	Name: "mageplaza", Title: "Magento with Mageplaza Webhook",
 	Proof:   "Basic, a header that never changes (its static Digest is one), or the secret in the address",
@@ -49,21 +49,25 @@ func (m *mageplaza) read(d *delivery) (reading, error) {
 
 var (
 	magentoPerson = personPaths{
-		email: "customer_email|email|subscriber_email|billing_address.email|addresses.0.email", first: "customer_firstname|firstname|billing_address.firstname|addresses.0.firstname",
+		email: "customer_email|email|subscriber_email|billing_address.email|addresses.0.email",
+		first: "customer_firstname|firstname|billing_address.firstname|addresses.0.firstname",
 		last:  "customer_lastname|lastname|billing_address.lastname|addresses.0.lastname",
 		phone: "billing_address.telephone|addresses.0.telephone|telephone", company: "billing_address.company|addresses.0.company", id: "customer_id",
-		line1: "billing_address.street.0|addresses.0.street.0|billing_address.street|addresses.0.street", line2: "billing_address.street.1|addresses.0.street.1",
-		city: "billing_address.city|addresses.0.city", region: "billing_address.region_code|billing_address.region|addresses.0.region",
+		line1: "billing_address.street.0|addresses.0.street.0|billing_address.street|addresses.0.street",
+		line2: "billing_address.street.1|addresses.0.street.1",
+		city:  "billing_address.city|addresses.0.city", region: "billing_address.region_code|billing_address.region|addresses.0.region",
 		postal: "billing_address.postcode|addresses.0.postcode", country: "billing_address.country_id|addresses.0.country_id",
 	}
 	magentoOrder = orderPaths{
-		id: "entity_id|order_id", number: "increment_id", total: "grand_total", tax: "tax_amount", shipping: "shipping_amount", currency: "order_currency_code|base_currency_code",
+		id: "entity_id|order_id", number: "increment_id", total: "grand_total", tax: "tax_amount",
+		shipping: "shipping_amount", currency: "order_currency_code|base_currency_code",
 		status: "status|state", items: "items",
 		item: itemPaths{sku: "sku", name: "name", quantity: "qty_ordered|qty", price: "price", product: "product_id"},
 	}
 )
 
-// readMagento reads an order, invoice, credit memo, customer or newsletter subscription. Which fields are there depends on the merchant's subscription.
+// readMagento reads an order, invoice, credit memo, customer or newsletter subscription. Which fields are there depends
+// on the merchant's subscription.
 func readMagento(topic, id string, t tree, at time.Time) reading {
 	short := topic[strings.LastIndexByte(topic, '.')+1:]
 	got := reading{topic: short, id: id}

@@ -116,8 +116,10 @@ func (s *setup) compile(path, text string) filled {
 
 var (
 	canonicalPerson = personPaths{
-		email: "contact.email", first: "contact.first_name", last: "contact.last_name", name: "contact.name", phone: "contact.phone", company: "contact.company",
-		id: "contact.external_id", consent: "contact.consent", line1: "contact.address.line1", line2: "contact.address.line2", city: "contact.address.city",
+		email: "contact.email", first: "contact.first_name", last: "contact.last_name", name: "contact.name",
+		phone: "contact.phone", company: "contact.company",
+		id: "contact.external_id", consent: "contact.consent", line1: "contact.address.line1",
+		line2: "contact.address.line2", city: "contact.address.city",
 		region: "contact.address.region", postal: "contact.address.postal_code", country: "contact.address.country",
 	}
 	canonicalOrder = orderPaths{
@@ -214,7 +216,8 @@ func canonicalFrom(t tree) events.Data {
 	}
 	if r := t.at("refund"); !r.empty() {
 		data.Refund = &events.Refund{
-			ID: r.get("id"), OrderID: r.get("order_id"), Amount: positive(r.at("amount").money()), Currency: r.get("currency"), Reason: r.get("reason"),
+			ID: r.get("id"), OrderID: r.get("order_id"), Amount: positive(r.at("amount").money()),
+			Currency: r.get("currency"), Reason: r.get("reason"),
 		}
 	}
 	return data

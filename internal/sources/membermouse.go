@@ -31,11 +31,13 @@ var (
 		"mm_refund_issued": "order.refunded", "mm_bundles_add": "membership.started", "mm_affiliate_info_changed": "",
 	}
 	membermousePerson = personPaths{
-		email: "email", first: "first_name", last: "last_name", phone: "phone", id: "member_id", line1: "billing_address", line2: "billing_address2", city: "billing_city",
+		email: "email", first: "first_name", last: "last_name", phone: "phone", id: "member_id",
+		line1: "billing_address", line2: "billing_address2", city: "billing_city",
 		region: "billing_state", postal: "billing_zip_code", country: "billing_country",
 	}
 	membermouseOrder = orderPaths{
-		id: "order_number", number: "order_number", total: "order_total", shipping: "order_shipping", discount: "order_discount", currency: "order_currency",
+		id: "order_number", number: "order_number", total: "order_total", shipping: "order_shipping",
+		discount: "order_discount", currency: "order_currency",
 	}
 	membermouseItem = itemPaths{sku: "sku", name: "name", quantity: "quantity", price: "amount", product: "id"}
 )
@@ -77,7 +79,10 @@ func (*membermouse) read(d *delivery) (reading, error) {
 		f.id = member
 		f.at = body.at("registered").time()
 	case "order.refunded":
-		f.data.Refund = &events.Refund{ID: body.get("refund_number"), OrderID: order, Amount: positive(body.at("refund_amount|order_total").money()), Currency: body.get("order_currency")}
+		f.data.Refund = &events.Refund{
+			ID: body.get("refund_number"), OrderID: order, Amount: positive(body.at("refund_amount|order_total").money()),
+			Currency: body.get("order_currency"),
+		}
 	}
 	return reading{topic: topic, facts: []fact{f}}, nil
 }

@@ -20,10 +20,12 @@ type memberpress struct{ proof }
 
 var (
 	memberpressTypes = map[string]string{
-		"member-added": "customer.created", "member-signup": "customer.created", "member-signup-completed": "customer.created", "member-account-updated": "customer.updated",
+		"member-added": "customer.created", "member-signup": "customer.created",
+		"member-signup-completed": "customer.created", "member-account-updated": "customer.updated",
 		"member-deleted":        "customer.deleted",
-		"transaction-completed": "order.paid", "non-recurring-transaction-completed": "order.paid", "recurring-transaction-completed": "subscription.renewed",
-		"renewal-transaction-completed": "subscription.renewed", "transaction-refunded": "order.refunded", "transaction-failed": "order.failed",
+		"transaction-completed": "order.paid", "non-recurring-transaction-completed": "order.paid",
+		"recurring-transaction-completed": "subscription.renewed",
+		"renewal-transaction-completed":   "subscription.renewed", "transaction-refunded": "order.refunded", "transaction-failed": "order.failed",
 		"recurring-transaction-failed": "subscription.payment_failed", "transaction-expired": "membership.expired",
 		"non-recurring-transaction-expired": "membership.expired", "recurring-transaction-expired": "membership.expired",
 		"subscription-created": "subscription.started", "subscription-paused": "subscription.paused", "subscription-resumed": "subscription.resumed",
@@ -31,9 +33,11 @@ var (
 		"after-signup-abandoned-reminder": "cart.abandoned", "signup-abandoned-reminder": "cart.abandoned",
 	}
 	memberpressPerson = personPaths{
-		email: "member.email|email", first: "member.first_name|first_name", last: "member.last_name|last_name", name: "member.display_name|display_name",
+		email: "member.email|email", first: "member.first_name|first_name", last: "member.last_name|last_name",
+		name:  "member.display_name|display_name",
 		phone: "member.profile.mepr_phone|profile.mepr_phone", id: "member.id", line1: memberpressAddress("one"), line2: memberpressAddress("two"),
-		city: memberpressAddress("city"), region: memberpressAddress("state"), postal: memberpressAddress("zip"), country: memberpressAddress("country"),
+		city: memberpressAddress("city"), region: memberpressAddress("state"), postal: memberpressAddress("zip"),
+		country: memberpressAddress("country"),
 	}
 	memberpressOrder = orderPaths{
 		id: "id", number: "trans_num|id", total: "total|amount", tax: "tax_amount", status: "status", currency: "currency",
@@ -74,7 +78,10 @@ func (*memberpress) read(d *delivery) (reading, error) {
 		if kind == "subscription" {
 			sub = data
 		}
-		f.data.Subscription = &events.Subscription{ID: sub.get("subscr_id|id"), Status: sub.get("status"), Amount: sub.at("total|price").money(), Plan: sub.get("membership.title|product_id")}
+		f.data.Subscription = &events.Subscription{
+			ID: sub.get("subscr_id|id"), Status: sub.get("status"), Amount: sub.at("total|price").money(),
+			Plan: sub.get("membership.title|product_id"),
+		}
 	}
 	switch {
 	case f.typ == "order.refunded" && f.data.Order != nil:

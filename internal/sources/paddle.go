@@ -36,19 +36,25 @@ func openPaddle(s *setup) sender {
 
 var (
 	paddleTypes = map[string]string{
-		"transaction.paid": "order.paid", "transaction.completed": "order.paid", "transaction.canceled": "order.cancelled", "transaction.payment_failed": "order.failed",
-		"subscription.created": "subscription.started", "subscription.activated": "subscription.started", "subscription.trialing": "subscription.started",
-		"subscription.canceled": "subscription.cancelled", "subscription.paused": "subscription.paused", "subscription.resumed": "subscription.resumed",
+		"transaction.paid": "order.paid", "transaction.completed": "order.paid",
+		"transaction.canceled": "order.cancelled", "transaction.payment_failed": "order.failed",
+		"subscription.created": "subscription.started", "subscription.activated": "subscription.started",
+		"subscription.trialing": "subscription.started",
+		"subscription.canceled": "subscription.cancelled", "subscription.paused": "subscription.paused",
+		"subscription.resumed":  "subscription.resumed",
 		"subscription.past_due": "subscription.payment_failed", "customer.created": "customer.created", "customer.updated": "customer.updated",
 		"adjustment.created": "order.refunded", "adjustment.updated": "order.refunded",
 	}
 	paddleOrder = orderPaths{
-		id: "id", number: "invoice_number|id", total: "details.totals.grand_total|details.totals.total", tax: "details.totals.tax", discount: "details.totals.discount",
-		currency: "currency_code|details.totals.currency_code", status: "status", paid: "billed_at", url: "checkout.url", items: "details.line_items", minor: true,
+		id: "id", number: "invoice_number|id", total: "details.totals.grand_total|details.totals.total",
+		tax: "details.totals.tax", discount: "details.totals.discount",
+		currency: "currency_code|details.totals.currency_code", status: "status", paid: "billed_at",
+		url: "checkout.url", items: "details.line_items", minor: true,
 		item: itemPaths{sku: "price_id", name: "product.name", quantity: "quantity", lineTotal: "totals.total", product: "product.id"},
 	}
 	paddlePerson = personPaths{
-		email: "customer.email|email", name: "customer.name|name", id: "customer_id|customer.id", line1: "address.first_line", line2: "address.second_line", city: "address.city",
+		email: "customer.email|email", name: "customer.name|name", id: "customer_id|customer.id",
+		line1: "address.first_line", line2: "address.second_line", city: "address.city",
 		region: "address.region", postal: "address.postal_code", country: "address.country_code", company: "business.name",
 	}
 )
@@ -92,7 +98,10 @@ func (p *paddle) read(d *delivery) (reading, error) {
 		}
 	case "adjustment":
 		currency := data.get("currency_code")
-		f.data.Refund = &events.Refund{ID: id, OrderID: data.get("transaction_id"), Amount: data.at("totals.total").minor(currency), Currency: currency, Reason: data.get("reason")}
+		f.data.Refund = &events.Refund{
+			ID: id, OrderID: data.get("transaction_id"), Amount: data.at("totals.total").minor(currency), Currency: currency,
+			Reason: data.get("reason"),
+		}
 		f.data.Order = &events.Order{ID: f.data.Refund.OrderID, Currency: currency}
 		switch {
 		case data.is("action", "chargeback"):

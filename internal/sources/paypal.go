@@ -18,12 +18,13 @@ import (
 )
 
 // PayPal signs transmission id | time | our webhook's id | CRC-32 of the body with RSA; the certificate stands at an
-// address in the headers, which therefore has to be PayPal's own. Retries go on for 3 days with the time of the first attempt,
-// so there is no window for replays. Captures, sales and disputes name no buyer.
+// address in the headers, which therefore has to be PayPal's own. Retries go on for 3 days with the time of the first
+// attempt, so there is no window for replays. Captures, sales and disputes name no buyer.
 var paypalKind = &Kind{
 	Name: "paypal", Title: "PayPal webhooks",
 	Proof:   "RSA-SHA256 over id|time|webhook_id|CRC-32, certificate fetched from PayPal's hosts only and checked up to its root",
-	Retries: "25 times within 3 days", Thin: "captures, sales and disputes name no buyer: enrich asks /v2/checkout/orders and /v1/billing/subscriptions",
+	Retries: "25 times within 3 days",
+	Thin:    "captures, sales and disputes name no buyer: enrich asks /v2/checkout/orders and /v1/billing/subscriptions",
 	Methods: post, takes: []string{"webhook_id", "enrich"}, open: openPayPal,
 }
 
@@ -212,11 +213,13 @@ func paypalUp(r tree) string {
 }
 
 var paypalPayer = personPaths{
-	email: "payer.email_address|subscriber.email_address|payer.payer_info.email", first: "payer.name.given_name|subscriber.name.given_name|payer.payer_info.first_name",
-	last: "payer.name.surname|subscriber.name.surname|payer.payer_info.last_name", id: "payer.payer_id|subscriber.payer_id|payer.payer_info.payer_id",
+	email: "payer.email_address|subscriber.email_address|payer.payer_info.email",
+	first: "payer.name.given_name|subscriber.name.given_name|payer.payer_info.first_name",
+	last:  "payer.name.surname|subscriber.name.surname|payer.payer_info.last_name", id: "payer.payer_id|subscriber.payer_id|payer.payer_info.payer_id",
 	phone: "payer.phone.phone_number.national_number|subscriber.phone.phone_number.national_number",
 	line1: paypalAddress("address_line_1", "line1"), line2: paypalAddress("address_line_2", "line2"), city: paypalAddress("admin_area_2", "city"),
-	region: paypalAddress("admin_area_1", "state"), postal: paypalAddress("postal_code", "postal_code"), country: paypalAddress("country_code", "country_code"),
+	region: paypalAddress("admin_area_1", "state"), postal: paypalAddress("postal_code", "postal_code"),
+	country: paypalAddress("country_code", "country_code"),
 }
 
 func paypalAddress(v2, v1 string) string {
@@ -225,13 +228,14 @@ func paypalAddress(v2, v1 string) string {
 }
 
 var paypalUnit = orderPaths{
-	number: "invoice_id|custom_id|reference_id", total: "amount.value", tax: "amount.breakdown.tax_total.value", shipping: "amount.breakdown.shipping.value",
+	number: "invoice_id|custom_id|reference_id", total: "amount.value", tax: "amount.breakdown.tax_total.value",
+	shipping: "amount.breakdown.shipping.value",
 	discount: "amount.breakdown.discount.value", currency: "amount.currency_code", items: "items",
 	item: itemPaths{sku: "sku", name: "name", quantity: "quantity", price: "unit_amount.value"},
 }
 
-// paypalOrder: an approved order is not paid yet. A completed one is paid by its capture, and has the capture's id, so that
-// CHECKOUT.ORDER.COMPLETED and PAYMENT.CAPTURE.COMPLETED are one fact.
+// paypalOrder: an approved order is not paid yet. A completed one is paid by its capture, and has the capture's id, so
+// that CHECKOUT.ORDER.COMPLETED and PAYMENT.CAPTURE.COMPLETED are one fact.
 func paypalOrder(f *fact, topic string, r tree) {
 	order := paypalUnit.read(r.at("purchase_units.0"))
 	order.ID, order.Status = r.get("id"), r.get("status")
@@ -251,8 +255,9 @@ func paypalOrder(f *fact, topic string, r tree) {
 }
 
 var paypalStates = map[string]string{
-	"ACTIVATED": "subscription.started", "RE-ACTIVATED": "subscription.resumed", "CANCELLED": "subscription.cancelled", "SUSPENDED": "subscription.paused",
-	"EXPIRED": "subscription.expired", "PAYMENT.FAILED": "subscription.payment_failed",
+	"ACTIVATED": "subscription.started", "RE-ACTIVATED": "subscription.resumed", "CANCELLED": "subscription.cancelled",
+	"SUSPENDED": "subscription.paused",
+	"EXPIRED":   "subscription.expired", "PAYMENT.FAILED": "subscription.payment_failed",
 }
 
 // paypalSubscription: created only means that the buyer was sent to PayPal; activated is the start.
@@ -293,7 +298,10 @@ func paypalInvoice(f *fact, topic string, r tree) {
 		Contact: (&personPaths{
 			email: "email_address|email", first: "name.given_name|first_name", last: "name.surname|last_name", company: "business_name",
 		}).read(recipient),
-		Order: &events.Order{ID: id, Number: r.get("detail.invoice_number|number"), Total: total, Currency: currency, Status: r.get("status"), URL: r.get("detail.metadata.recipient_view_url|metadata.payer_view_url")},
+		Order: &events.Order{
+			ID: id, Number: r.get("detail.invoice_number|number"), Total: total, Currency: currency, Status: r.get("status"),
+			URL: r.get("detail.metadata.recipient_view_url|metadata.payer_view_url"),
+		},
 	}
 	switch strings.TrimPrefix(topic, "INVOICING.INVOICE.") {
 	case "PAID":

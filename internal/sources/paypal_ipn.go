@@ -11,8 +11,8 @@ import (
 	"bridge/internal/events"
 )
 
-// PayPal IPN, the older way: a form whose charset stands in one of its fields, without any signature. PayPal is asked, with
-// the very same bytes, whether it sent them. That happens behind the durable line, before anything is routed: until
+// PayPal IPN, the older way: a form whose charset stands in one of its fields, without any signature. PayPal is asked,
+// with the very same bytes, whether it sent them. That happens behind the durable line, before anything is routed: until
 // then the event proves nothing, so its address should have a secret too.
 var paypalIPNKind = &Kind{
 	Name: "paypal-ipn", Title: "PayPal Instant Payment Notification",
@@ -61,7 +61,8 @@ var ipnTypes = map[string]string{
 	"subscr_signup": "subscription.started", "recurring_payment_profile_created": "subscription.started",
 	"subscr_cancel": "subscription.cancelled", "recurring_payment_profile_cancel": "subscription.cancelled",
 	"subscr_eot": "subscription.expired", "recurring_payment_expired": "subscription.expired",
-	"subscr_failed": "subscription.payment_failed", "recurring_payment_failed": "subscription.payment_failed", "recurring_payment_skipped": "subscription.payment_failed",
+	"subscr_failed": "subscription.payment_failed", "recurring_payment_failed": "subscription.payment_failed",
+	"recurring_payment_skipped":   "subscription.payment_failed",
 	"recurring_payment_suspended": "subscription.paused", "recurring_payment_suspended_due_to_max_failed_payment": "subscription.paused",
 	"new_case": "dispute.opened",
 }
@@ -84,7 +85,8 @@ func (p *paypalIPN) read(d *delivery) (reading, error) {
 	case status == "Refunded" || status == "Reversed":
 		f.typ, f.id = "order.refunded", id
 		f.data.Refund = &events.Refund{
-			ID: id, OrderID: body.get("parent_txn_id"), Amount: positive(body.at("mc_gross").money()), Currency: body.get("mc_currency"), Reason: body.get("reason_code"),
+			ID: id, OrderID: body.get("parent_txn_id"), Amount: positive(body.at("mc_gross").money()),
+			Currency: body.get("mc_currency"), Reason: body.get("reason_code"),
 		}
 		f.data.Order.ID, f.data.Order.Total = f.data.Refund.OrderID, ""
 	case status == "Completed" && sub != "":
@@ -138,7 +140,8 @@ func ipnData(body tree, at time.Time) events.Data {
 	}
 	if sub := body.get("subscr_id|recurring_payment_id"); sub != "" {
 		data.Subscription = &events.Subscription{
-			ID: sub, Plan: body.get("item_number|product_name|item_name"), Amount: body.at("mc_amount3|amount3|amount|mc_gross").money(), Currency: currency,
+			ID: sub, Plan: body.get("item_number|product_name|item_name"),
+			Amount: body.at("mc_amount3|amount3|amount|mc_gross").money(), Currency: currency,
 		}
 	}
 	return data

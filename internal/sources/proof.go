@@ -136,8 +136,8 @@ func fresh(timestamp string, now time.Time, old, future time.Duration) error {
 	return nil
 }
 
-// listProof is a signature header that is itself a list, "t=1700000000,v1=ab…,v1=cd…" (Stripe, Paddle), over
-// timestamp + join + body in hex. Every signature is tried with every secret; versions not asked for are skipped.
+// listProof is a signature header that is itself a list, "t=1700000000,v1=ab…,v1=cd…" (Stripe, Paddle), over timestamp +
+// join + body in hex. Every signature is tried with every secret; versions not asked for are skipped.
 type listProof struct {
 	header, separator     string
 	timeKey, signatureKey string
@@ -302,8 +302,8 @@ func withQuery(query, name, value string) string {
 	return query + url.QueryEscape(name) + "=" + url.QueryEscape(value)
 }
 
-// Dummy spends about the work of a verification. A caller that answers 401 for an account or source that does not
-// exist calls it first, so that the time of the answer does not tell which names exist.
+// Dummy spends about the work of a verification. A caller that answers 401 for an account or source that does not exist
+// calls it first, so that the time of the answer does not tell which names exist.
 func Dummy(r Request) {
 	sum := macOf(sha256.New, []byte("no such source"), r.Body)
 	given, _ := base64.StdEncoding.DecodeString(r.Header.Get("X-WC-Webhook-Signature"))

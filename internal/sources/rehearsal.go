@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// Rehearsal is a key and a certificate with which the bridge can sign in the name of senders whose own private keys nobody has
-// (PayPal, Adobe), to try things out. A source accepts them only where its Deps name the same Rehearsal. Never put one into
-// production: whoever has it can sign.
+// Rehearsal is a key and a certificate with which the bridge can sign in the name of senders whose own private keys
+// nobody has (PayPal, Adobe), to try things out. A source accepts them only where its Deps name the same Rehearsal.
+// Never put one into production: whoever has it can sign.
 type Rehearsal struct {
 	key   *rsa.PrivateKey
 	cert  *x509.Certificate

@@ -7,8 +7,8 @@ import (
 	"bridge/internal/events"
 )
 
-// SamCart: JSON by rules that the merchant sets up, without a signature. Its body is documented by examples only,
-// so it is read tolerantly: what is not where it is expected stays in raw.
+// SamCart: JSON by rules that the merchant sets up, without a signature. Its body is documented by examples only, so it
+// is read tolerantly: what is not where it is expected stays in raw.
 var samcartKind = &Kind{
 	Name: "samcart", Title: "SamCart",
 	Proof: "the secret in the address", Retries: "not documented",
@@ -24,24 +24,38 @@ func openSamCart(s *setup) sender { return &samcart{s.address(), openMapping(s)}
 
 var (
 	samcartTypes = map[string]string{
-		"order": "order.paid", "product_purchased": "order.paid", "product_purchase": "order.paid", "purchase": "order.paid", "new_order": "order.paid",
-		"order_placed": "order.paid", "refund": "order.refunded", "order_refunded": "order.refunded", "product_refunded": "order.refunded", "refunded": "order.refunded",
+		"order": "order.paid", "product_purchased": "order.paid", "product_purchase": "order.paid",
+		"purchase": "order.paid", "new_order": "order.paid",
+		"order_placed": "order.paid", "refund": "order.refunded", "order_refunded": "order.refunded",
+		"product_refunded": "order.refunded", "refunded": "order.refunded",
 		"subscription_canceled": "subscription.cancelled", "subscription_cancelled": "subscription.cancelled", "cancel": "subscription.cancelled",
-		"subscription_payment_failed": "subscription.payment_failed", "recurring_payment_failed": "subscription.payment_failed", "subscription_charge_failed": "subscription.payment_failed",
-		"subscription_restarted": "subscription.resumed", "subscription_charged": "subscription.renewed", "recurring_payment_succeeded": "subscription.renewed",
-		"subscription_payment": "subscription.renewed", "subscription_started": "subscription.started", "subscription_completed": "subscription.expired",
-		"prospect": "lead.submitted", "new_prospect": "lead.submitted", "abandoned_cart": "cart.abandoned", "cart_abandoned": "cart.abandoned",
+		"subscription_payment_failed": "subscription.payment_failed",
+		"recurring_payment_failed":    "subscription.payment_failed",
+		"subscription_charge_failed":  "subscription.payment_failed",
+		"subscription_restarted":      "subscription.resumed", "subscription_charged": "subscription.renewed",
+		"recurring_payment_succeeded": "subscription.renewed",
+		"subscription_payment":        "subscription.renewed", "subscription_started": "subscription.started",
+		"subscription_completed": "subscription.expired",
+		"prospect":               "lead.submitted", "new_prospect": "lead.submitted", "abandoned_cart": "cart.abandoned", "cart_abandoned": "cart.abandoned",
 	}
 	samcartPerson = personPaths{
 		email: "customer.email|email", first: "customer.first_name|first_name", last: "customer.last_name|last_name", name: "customer.name|name",
-		phone: "customer.phone_number|customer.phone|phone", id: "customer.id", line1: "customer.billing_address.street|customer.billing_address|customer.address",
-		city: "customer.billing_address.city|customer.billing_city|customer.city", region: "customer.billing_address.state|customer.billing_state|customer.state",
-		postal: "customer.billing_address.zip|customer.billing_zip|customer.zip|customer.billing_address.postal_code", country: "customer.billing_address.country|customer.billing_country|customer.country",
+		phone: "customer.phone_number|customer.phone|phone", id: "customer.id",
+		line1:   "customer.billing_address.street|customer.billing_address|customer.address",
+		city:    "customer.billing_address.city|customer.billing_city|customer.city",
+		region:  "customer.billing_address.state|customer.billing_state|customer.state",
+		postal:  "customer.billing_address.zip|customer.billing_zip|customer.zip|customer.billing_address.postal_code",
+		country: "customer.billing_address.country|customer.billing_country|customer.country",
 	}
 	samcartOrder = orderPaths{
-		id: "order.id|order_id", number: "order.id|order_id", total: "order.total|order.amount|product.price|total", tax: "order.taxes|order.tax", shipping: "order.shipping",
-		discount: "order.discount", currency: "order.currency|currency", status: "order.status|product.status", items: "order.items|order.cart_items|products",
-		item: itemPaths{sku: "sku|internal_product_name|product_sku|id", name: "name|product_name", quantity: "quantity", price: "price|amount", product: "product_id|id"},
+		id: "order.id|order_id", number: "order.id|order_id", total: "order.total|order.amount|product.price|total",
+		tax: "order.taxes|order.tax", shipping: "order.shipping",
+		discount: "order.discount", currency: "order.currency|currency", status: "order.status|product.status",
+		items: "order.items|order.cart_items|products",
+		item: itemPaths{
+			sku: "sku|internal_product_name|product_sku|id", name: "name|product_name", quantity: "quantity", price: "price|amount",
+			product: "product_id|id",
+		},
 	}
 )
 
@@ -70,15 +84,18 @@ func (s *samcart) read(d *delivery) (reading, error) {
 	}
 	if p := body.at("product"); len(order.Items) == 0 && !p.empty() {
 		order.Items = []events.Item{{
-			SKU: p.get("sku|internal_product_name|id"), Name: p.get("name"), Quantity: max(1, p.at("quantity").int()), Price: p.at("price").money(), ProductID: p.get("id"),
+			SKU: p.get("sku|internal_product_name|id"), Name: p.get("name"), Quantity: max(1, p.at("quantity").int()),
+			Price: p.at("price").money(), ProductID: p.get("id"),
 		}}
 	}
 	order.Coupons = body.at("order.coupon|order.coupon_code").one()
-	f := fact{typ: samcartTypes[topic], at: body.at("order.created_at|order.date|created_at|timestamp").time(), data: events.Data{Contact: samcartPerson.read(body), Order: order}}
+	f := fact{typ: samcartTypes[topic], at: body.at("order.created_at|order.date|created_at|timestamp").time()}
+	f.data = events.Data{Contact: samcartPerson.read(body), Order: order}
 	sub := body.get("subscription.id|product.subscription_id|order.subscription_id|subscription_id")
 	if sub != "" || strings.HasPrefix(f.typ, "subscription.") {
 		f.data.Subscription = &events.Subscription{
-			ID: sub, Status: body.get("subscription.status"), Plan: body.get("product.name"), Amount: body.at("subscription.amount|product.price").money(), Currency: order.Currency,
+			ID: sub, Status: body.get("subscription.status"), Plan: body.get("product.name"),
+			Amount: body.at("subscription.amount|product.price").money(), Currency: order.Currency,
 		}
 	}
 	switch f.typ {

@@ -21,7 +21,8 @@ type personPaths struct {
 // read makes a contact; nil when nothing is there.
 func (p *personPaths) read(t tree) *events.Contact {
 	c := &events.Contact{
-		Email: t.get(p.email), FirstName: t.get(p.first), LastName: t.get(p.last), Phone: t.get(p.phone), Company: t.get(p.company), ExternalID: t.get(p.id),
+		Email: t.get(p.email), FirstName: t.get(p.first), LastName: t.get(p.last), Phone: t.get(p.phone),
+		Company: t.get(p.company), ExternalID: t.get(p.id),
 		Consent: t.get(p.consent),
 	}
 	if c.FirstName == "" && c.LastName == "" && p.name != "" {
@@ -77,7 +78,8 @@ func (p *orderPaths) read(t tree) *events.Order {
 		return t.at(path).money()
 	}
 	o := &events.Order{
-		ID: t.get(p.id), Number: t.get(p.number), Total: amount(p.total), Tax: amount(p.tax), Shipping: amount(p.shipping), Discount: amount(p.discount),
+		ID: t.get(p.id), Number: t.get(p.number), Total: amount(p.total), Tax: amount(p.tax),
+		Shipping: amount(p.shipping), Discount: amount(p.discount),
 		Currency: currency, Status: t.get(p.status), URL: t.get(p.url),
 	}
 	if p.paid != "" {
@@ -143,14 +145,21 @@ var anyContact = personPaths{
 	country: anyOf("country", "Country", "address.country"),
 }
 
+// parents are the objects that usually hold a person.
+var parents = []string{
+	"", "customer.", "contact.", "user.", "member.", "buyer.", "billing.",
+	"data.", "data.customer.", "data.contact.", "data.user.", "data.member.", "data.billing.",
+}
+
 // anyOf looks for names at the top and in the objects that usually hold a person.
 func anyOf(names ...string) string {
 	var paths []string
-	for _, parent := range []string{"", "customer.", "contact.", "user.", "member.", "buyer.", "billing.", "data.", "data.customer.", "data.contact.", "data.user.", "data.member.", "data.billing."} {
+	for _, parent := range parents {
 		for _, name := range names {
-			if parent == "" || name != "name" && name != "Name" || parent != "data." {
-				paths = append(paths, parent+name)
+			if parent == "data." && strings.EqualFold(name, "name") { // rarely a person's
+				continue
 			}
+			paths = append(paths, parent+name)
 		}
 	}
 	return strings.Join(paths, "|")

@@ -24,8 +24,8 @@ func hasShared(t *testing.T) bool {
 	return true
 }
 
-// captured says what the captured deliveries mean: types, then the first event's e-mail address and amount (its refund's, else its
-// order's, else its subscription's).
+// captured says what the captured deliveries mean: types, then the first event's e-mail address and amount (its
+// refund's, else its order's, else its subscription's).
 var captured = []struct {
 	kind, path, types, email, amount string
 }{

@@ -10,9 +10,9 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Shopify: app webhooks and shop webhooks, under the classic header names (X-Shopify-…) and the new ones
-// (Shopify-…). A retry sends the original body, up to a day late, so there is no window for replays; ids beyond 2^53
-// are usual. Orders announce themselves by several topics: each fact has one id, whatever topic brings it first.
+// Shopify: app webhooks and shop webhooks, under the classic header names (X-Shopify-…) and the new ones (Shopify-…). A
+// retry sends the original body, up to a day late, so there is no window for replays; ids beyond 2^53 are usual. Orders
+// announce themselves by several topics: each fact has one id, whatever topic brings it first.
 var shopifyKind = &Kind{
 	Name: "shopify", Title: "Shopify",
 	Proof:   "HMAC-SHA256 of the body, base64, in X-Shopify-Hmac-Sha256 or Shopify-Hmac-Sha256",
@@ -28,7 +28,8 @@ type shopify struct {
 
 func openShopify(s *setup) sender {
 	return &shopify{
-		hmacProof: base64HMAC(s.secrets(), "Shopify-Hmac-Sha256", "X-Shopify-Hmac-Sha256"), api: openLookup(s, "").header(s, "X-Shopify-Access-Token", ""),
+		hmacProof: base64HMAC(s.secrets(), "Shopify-Hmac-Sha256", "X-Shopify-Hmac-Sha256"),
+		api:       openLookup(s, "").header(s, "X-Shopify-Access-Token", ""),
 	}
 }
 
@@ -111,19 +112,22 @@ func shopifyTopic(body tree) string {
 
 var (
 	shopifyPerson = personPaths{
-		email: "email|contact_email|customer.email", first: "customer.first_name|billing_address.first_name", last: "customer.last_name|billing_address.last_name",
+		email: "email|contact_email|customer.email", first: "customer.first_name|billing_address.first_name",
+		last:  "customer.last_name|billing_address.last_name",
 		phone: "phone|customer.phone|billing_address.phone|shipping_address.phone", company: "billing_address.company", id: "customer.id",
 		line1: "billing_address.address1", line2: "billing_address.address2", city: "billing_address.city", region: "billing_address.province_code",
 		postal: "billing_address.zip", country: "billing_address.country_code", consent: "customer.email_marketing_consent.state",
 	}
 	shopifyCustomerPaths = personPaths{
-		email: "email|email_address", first: "first_name", last: "last_name", phone: "phone|default_address.phone", company: "default_address.company", id: "id|customer_id",
+		email: "email|email_address", first: "first_name", last: "last_name", phone: "phone|default_address.phone",
+		company: "default_address.company", id: "id|customer_id",
 		line1: "default_address.address1", line2: "default_address.address2", city: "default_address.city", region: "default_address.province_code",
 		postal: "default_address.zip", country: "default_address.country_code", consent: "email_marketing_consent.state",
 	}
 	shopifyOrderPaths = orderPaths{
 		id: "id", number: "name|order_number", total: "total_price", tax: "total_tax", shipping: "total_shipping_price_set.shop_money.amount",
-		discount: "total_discounts", currency: "currency", status: "financial_status", url: "order_status_url|abandoned_checkout_url", items: "line_items",
+		discount: "total_discounts", currency: "currency", status: "financial_status",
+		url: "order_status_url|abandoned_checkout_url", items: "line_items",
 		item: itemPaths{sku: "sku", name: "name|title|presentment_title", quantity: "quantity", price: "price", product: "product_id"},
 	}
 )
@@ -135,7 +139,8 @@ func shopifyOrderData(body tree) events.Data {
 }
 
 // shopifyOrder: one fact has one id, so that orders/paid and an orders/updated that shows the payment are one. Which
-// facts a topic may announce is limited to what it means: the example deliveries that Shopify sends carry every state at once.
+// facts a topic may announce is limited to what it means: the example deliveries that Shopify sends carry every state at
+// once.
 func shopifyOrder(body tree, action string, at time.Time) []fact {
 	id := body.get("id")
 	if id == "" || id == "0" || action == "delete" {
@@ -240,9 +245,9 @@ func shopifyCustomer(body tree, group, action string, at time.Time) []fact {
 	return []fact{f}
 }
 
-// shopifyCheckout: Shopify has no topic for carts given up, and every checkout looks like one while its buyer types. Where the
-// Admin API can be asked, the event waits behind the durable line (enrich: checkout) until it is known; else it is kept
-// under its own name, for a checkout in progress must not set off a reminder.
+// shopifyCheckout: Shopify has no topic for carts given up, and every checkout looks like one while its buyer types.
+// Where the Admin API can be asked, the event waits behind the durable line (enrich: checkout) until it is known; else
+// it is kept under its own name, for a checkout in progress must not set off a reminder.
 func (s *shopify) checkout(body tree) []fact {
 	f := fact{
 		id: body.get("token|id") + ":" + body.get("updated_at"), at: body.at("updated_at").time(), updated: body.at("updated_at").time(),
@@ -256,7 +261,8 @@ func (s *shopify) checkout(body tree) []fact {
 }
 
 var shopifyContract = map[string]string{
-	"create": "subscription.started", "activate": "subscription.started", "pause": "subscription.paused", "cancel": "subscription.cancelled", "expire": "subscription.expired",
+	"create": "subscription.started", "activate": "subscription.started", "pause": "subscription.paused",
+	"cancel": "subscription.cancelled", "expire": "subscription.expired",
 	"fail": "subscription.payment_failed",
 }
 

@@ -49,8 +49,8 @@ func (s *shopify) enrich(ctx context.Context, e *events.Event) error {
 	return nil
 }
 
-// enrichCheckout waits until the buyer had time to finish, then looks for the order. With one, it was no abandoned cart: the
-// event is kept under its own name.
+// enrichCheckout waits until the buyer had time to finish, then looks for the order. With one, it was no abandoned cart:
+// the event is kept under its own name.
 func (s *shopify) enrichCheckout(ctx context.Context, e *events.Event) error {
 	if until := or(e.Updated, e.Received).Add(shopifyPatience); s.api.now().Before(until) {
 		return &Later{At: until, Err: errors.New("the checkout may still be completed")}

@@ -13,8 +13,9 @@ import (
 
 // Source is one configured way in. It is safe for concurrent use.
 type Source interface {
-	// Open proves that r comes from the sender, then says what it means: any number of events, none where the reply
-	// says why (Reply.Ignored). Its errors are *Refusal, or the context's error when a certificate could not be fetched in time.
+	// Open proves that r comes from the sender, then says what it means: any number of events, none where the reply says
+	// why (Reply.Ignored). Its errors are *Refusal, or the context's error when a certificate could not be fetched in
+	// time.
 	Open(ctx context.Context, r Request) (Reply, []events.Event, error)
 }
 
@@ -40,8 +41,8 @@ type Enricher interface {
 type Sweeper interface {
 	// Every is the pause between two sweeps.
 	Every() time.Duration
-	// Sweep hands over, page by page, the events of everything that changed at or after since. Their ids are those
-	// that webhooks would have given. It stops at the first error of take and returns it.
+	// Sweep hands over, page by page, the events of everything that changed at or after since. Their ids are those that
+	// webhooks would have given. It stops at the first error of take and returns it.
 	Sweep(ctx context.Context, since time.Time, take func(context.Context, []events.Event) error) error
 }
 
@@ -124,8 +125,8 @@ func (m Mistake) String() string {
 	return m.Path + ": " + m.Text
 }
 
-// Certificates fetches public keys of senders that sign with private ones (PayPal, Adobe). Implementations cache:
-// Open asks for every request. Addresses are checked against the sender's hosts before they are passed on.
+// Certificates fetches public keys of senders that sign with private ones (PayPal, Adobe). Implementations cache: Open
+// asks for every request. Addresses are checked against the sender's hosts before they are passed on.
 type Certificates interface {
 	// Certificate returns the PEM text at url: a certificate chain, leaf first, or a public key.
 	Certificate(ctx context.Context, url string) ([]byte, error)
@@ -145,8 +146,8 @@ type KeapHooks interface {
 	Ours(account, eventKey, objectID string, at time.Time) bool
 }
 
-// Deps is what sources use of the world. Only Now and Remember have useful zero values; what is missing is a
-// mistake of the kinds that need it.
+// Deps is what sources use of the world. Only Now and Remember have useful zero values; what is missing is a mistake of
+// the kinds that need it.
 type Deps struct {
 	Now          func() time.Time // nil: time.Now
 	Remember     time.Duration    // facts older than this are ignored: a resend could not be told from them; 0: none are

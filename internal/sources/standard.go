@@ -15,8 +15,8 @@ import (
 	"bridge/internal/secret"
 )
 
-// Standard Webhooks 1.0.0 and Svix, its origin: the same scheme under two sets of header names. v1 is HMAC-SHA256 with
-// a shared secret, v1a is ed25519 with the sender's public key. A header may hold several signatures, a source several
+// Standard Webhooks 1.0.0 and Svix, its origin: the same scheme under two sets of header names. v1 is HMAC-SHA256 with a
+// shared secret, v1a is ed25519 with the sender's public key. A header may hold several signatures, a source several
 // secrets; versions that are not known are skipped.
 var (
 	standardKind = &Kind{

@@ -11,12 +11,12 @@ import (
 	"bridge/internal/events"
 )
 
-// Stripe. The key is the whole whsec_ text, not its decoded bytes; each retry has a new timestamp and signature, so the window for
-// replays is safe. One purchase announces itself by many events, in any order: a payment has the id of its invoice where
-// there is one, else of its payment intent; a subscription starts once, whoever says so first.
+// Stripe. The key is the whole whsec_ text, not its decoded bytes; each retry has a new timestamp and signature, so the
+// window for replays is safe. One purchase announces itself by many events, in any order: a payment has the id of its
+// invoice where there is one, else of its payment intent; a subscription starts once, whoever says so first.
 //
-// Bodies have the shape of the endpoint's API version: fields are read where they were before 2025-03-31 ("basil") and where
-// they are since.
+// Bodies have the shape of the endpoint's API version: fields are read where they were before 2025-03-31 ("basil") and
+// where they are since.
 var stripeKind = &Kind{
 	Name: "stripe", Title: "Stripe",
 	Proof:  "HMAC-SHA256 of timestamp.body, hex, v1= in Stripe-Signature; any of several",
@@ -83,7 +83,8 @@ var stripePerson = personPaths{
 	email: "customer_details.email|customer_email|receipt_email|billing_details.email|email",
 	name:  "customer_details.name|customer_name|billing_details.name|shipping.name|name",
 	phone: "customer_details.phone|customer_phone|billing_details.phone|phone", id: "customer",
-	line1: stripeAddress("line1"), line2: stripeAddress("line2"), city: stripeAddress("city"), region: stripeAddress("state"), postal: stripeAddress("postal_code"),
+	line1: stripeAddress("line1"), line2: stripeAddress("line2"), city: stripeAddress("city"),
+	region: stripeAddress("state"), postal: stripeAddress("postal_code"),
 	country: stripeAddress("country"),
 }
 
@@ -104,7 +105,8 @@ func (e *stripeEvent) one(typ, id string, data events.Data) []fact {
 }
 
 var stripeSession = orderPaths{
-	id: "payment_intent|id", number: "client_reference_id", total: "amount_total", tax: "total_details.amount_tax", shipping: "total_details.amount_shipping",
+	id: "payment_intent|id", number: "client_reference_id", total: "amount_total", tax: "total_details.amount_tax",
+	shipping: "total_details.amount_shipping",
 	discount: "total_details.amount_discount", currency: "currency", status: "payment_status", minor: true,
 }
 
@@ -140,10 +142,12 @@ func (e *stripeEvent) session() []fact {
 }
 
 var stripeInvoice = orderPaths{
-	id: "id", number: "number", total: "total", tax: "tax", currency: "currency", status: "status", paid: "status_transitions.paid_at", url: "hosted_invoice_url",
+	id: "id", number: "number", total: "total", tax: "tax", currency: "currency", status: "status",
+	paid: "status_transitions.paid_at", url: "hosted_invoice_url",
 	items: "lines.data", minor: true,
 	item: itemPaths{
-		sku: "price.id|pricing.price_details.price|plan.id", name: "description", quantity: "quantity", product: "price.product|pricing.price_details.product|plan.product",
+		sku: "price.id|pricing.price_details.price|plan.id", name: "description", quantity: "quantity",
+		product:   "price.product|pricing.price_details.product|plan.product",
 		lineTotal: "amount",
 	},
 }
@@ -155,7 +159,8 @@ func (e *stripeEvent) invoice() []fact {
 	data := events.Data{Contact: stripePerson.read(o), Order: stripeInvoice.read(o)}
 	if sub != "" {
 		data.Subscription = &events.Subscription{
-			ID: sub, Plan: o.get("lines.data.0.price.id|lines.data.0.pricing.price_details.price|lines.data.0.plan.id"), Amount: data.Order.Total, Currency: data.Order.Currency,
+			ID: sub, Plan: o.get("lines.data.0.price.id|lines.data.0.pricing.price_details.price|lines.data.0.plan.id"),
+			Amount: data.Order.Total, Currency: data.Order.Currency,
 		}
 	}
 	switch e.topic {
@@ -219,13 +224,17 @@ func (e *stripeEvent) charge() []fact {
 	case "charge.refunded":
 		total, before := o.at("amount_refunded").minor(currency).Decimal(), e.before.at("amount_refunded").minor(currency).Decimal()
 		refund := &events.Refund{
-			ID: o.get("refunds.data.0.id"), OrderID: stripeID(o.at("payment_intent|invoice|id")), Currency: currency, Reason: o.get("refunds.data.0.reason"),
+			ID: o.get("refunds.data.0.id"), OrderID: stripeID(o.at("payment_intent|invoice|id")), Currency: currency,
+			Reason: o.get("refunds.data.0.reason"),
 			Amount: events.Money(total.Sub(before).StringFixed(int32(exponent(currency)))), Full: o.is("refunded", "true"),
 		}
 		data := events.Data{Contact: stripePerson.read(o), Refund: refund, Order: &events.Order{ID: refund.OrderID, Currency: currency}}
 		return thin(e.one("order.refunded", o.get("id")+":"+o.get("amount_refunded"), data))
 	case "charge.dispute.created":
-		refund := &events.Refund{ID: o.get("id"), OrderID: stripeID(o.at("payment_intent|charge")), Amount: o.at("amount").minor(currency), Currency: currency, Reason: o.get("reason")}
+		refund := &events.Refund{
+			ID: o.get("id"), OrderID: stripeID(o.at("payment_intent|charge")), Amount: o.at("amount").minor(currency), Currency: currency,
+			Reason: o.get("reason"),
+		}
 		data := events.Data{Contact: &events.Contact{Email: o.get("evidence.customer_email_address")}, Refund: refund}
 		facts := e.one("dispute.opened", o.get("id"), data)
 		if data.Contact.Email == "" {
@@ -258,7 +267,8 @@ func (e *stripeEvent) subscription() []fact {
 	data := events.Data{
 		Contact: &events.Contact{ExternalID: stripeID(o.at("customer"))},
 		Subscription: &events.Subscription{
-			ID: id, Status: status, Plan: item.get("price.id|plan.id"), Amount: item.at("price.unit_amount|plan.amount").minor(currency), Currency: currency,
+			ID: id, Status: status, Plan: item.get("price.id|plan.id"),
+			Amount: item.at("price.unit_amount|plan.amount").minor(currency), Currency: currency,
 			NextAt: o.at("current_period_end|items.data.0.current_period_end").timeRef(), EndsAt: o.at("ended_at|cancel_at").timeRef(),
 		},
 	}

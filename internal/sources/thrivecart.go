@@ -7,9 +7,9 @@ import (
 	"bridge/internal/events"
 )
 
-// ThriveCart: account-wide webhooks (a PHP form, signed by nothing but a secret in a field) and the event subscription API (JSON
-// with webhook_id). Amounts are cents as text, empty objects are [], nulls the word null. Setting up an address asks for 2xx to
-// HEAD first.
+// ThriveCart: account-wide webhooks (a PHP form, signed by nothing but a secret in a field) and the event subscription
+// API (JSON with webhook_id). Amounts are cents as text, empty objects are [], nulls the word null. Setting up an
+// address asks for 2xx to HEAD first.
 var thrivecartKind = &Kind{
 	Name: "thrivecart", Title: "ThriveCart",
 	Proof: "the account's secret word in the field thrivecart_secret", Retries: "the event API retries; account webhooks: not documented",
@@ -33,7 +33,8 @@ func (*thrivecart) greet(d *delivery) (Reply, bool, error) {
 var (
 	thrivecartPerson = personPaths{
 		email: "customer.email|viewer.email", first: "customer.first_name|viewer.first_name", last: "customer.last_name|viewer.last_name",
-		name: "customer.name|viewer.name", phone: "customer.contactno|viewer.contactno", company: "customer.business_name", id: "customer_id|customer.id",
+		name: "customer.name|viewer.name", phone: "customer.contactno|viewer.contactno",
+		company: "customer.business_name", id: "customer_id|customer.id",
 		line1: "customer.address.line1", line2: "customer.address.line2", city: "customer.address.city", region: "customer.address.state",
 		postal: "customer.address.zip", country: "customer.address.country",
 	}
@@ -45,12 +46,15 @@ var (
 	thrivecartTypes = map[string]string{
 		"order.success": "order.paid", "order_created": "order.created", "order_payment_product": "order.paid",
 		"order.subscription_payment": "subscription.renewed", "order_rebill": "subscription.renewed",
-		"order.refund": "order.refunded", "order_refund_product": "order.refunded", "order_refund_bump": "order.refunded", "order_refund_upsell": "order.refunded",
-		"order_refund_downsell": "order.refunded", "order.rebill_failed": "subscription.payment_failed", "order_rebill_failed": "subscription.payment_failed",
+		"order.refund": "order.refunded", "order_refund_product": "order.refunded",
+		"order_refund_bump": "order.refunded", "order_refund_upsell": "order.refunded",
+		"order_refund_downsell": "order.refunded", "order.rebill_failed": "subscription.payment_failed",
+		"order_rebill_failed":          "subscription.payment_failed",
 		"order.subscription_cancelled": "subscription.cancelled", "order_rebill_cancelled": "subscription.cancelled",
 		"order.subscription_paused": "subscription.paused", "subscription_paused": "subscription.paused",
 		"order.subscription_resumed": "subscription.resumed", "subscription_resumed": "subscription.resumed",
-		"order_rebill_completed": "subscription.expired", "cart.abandoned": "cart.abandoned", "cart_abandoned": "cart.abandoned", "customer_updated": "customer.updated",
+		"order_rebill_completed": "subscription.expired", "cart.abandoned": "cart.abandoned",
+		"cart_abandoned": "cart.abandoned", "customer_updated": "customer.updated",
 	}
 )
 
@@ -81,7 +85,8 @@ func (*thrivecart) read(d *delivery) (reading, error) {
 		f.id = order + ":" + body.get("refund.id|refund.product_id") + ":" + body.get("refund.amount") + ":" + body.get("date_unix")
 		currency := strings.ToUpper(body.get("refund.currency|currency"))
 		f.data.Refund = &events.Refund{
-			ID: body.get("event_id|webhook_id"), OrderID: order, Amount: body.at("refund.amount").minor(currency), Currency: currency, Reason: body.get("refund.reason"),
+			ID: body.get("event_id|webhook_id"), OrderID: order, Amount: body.at("refund.amount").minor(currency),
+			Currency: currency, Reason: body.get("refund.reason"),
 			Full: body.get("refund.amount") != "" && body.get("refund.amount") == body.get("order.total"),
 		}
 	case "subscription.cancelled", "subscription.expired":

@@ -13,9 +13,9 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// tree is one value of a decoded body: JSON, form or XML alike. Reading never fails; what is not there, or is of
-// another shape than expected (PHP writes [] for an empty object), reads as empty. Only amounts that are there and
-// cannot be read are noted, in doc.bad, because leaving them out would change what the event says.
+// tree is one value of a decoded body: JSON, form or XML alike. Reading never fails; what is not there, or is of another
+// shape than expected (PHP writes [] for an empty object), reads as empty. Only amounts that are there and cannot be
+// read are noted, in doc.bad, because leaving them out would change what the event says.
 type tree struct {
 	v    any // nil, bool, string, json.Number, []any, map[string]any
 	path string
@@ -27,8 +27,8 @@ type doc struct{ bad []string }
 
 func newTree(v any) tree { return tree{v: v, doc: &doc{}} }
 
-// at follows a path of keys and list positions ("line_items.0.sku"). Of several paths with | between them it takes the first that is not empty. A key with dots in it is
-// found as it stands.
+// at follows a path of keys and list positions ("line_items.0.sku"). Of several paths with | between them it takes the
+// first that is not empty. A key with dots in it is found as it stands.
 func (t tree) at(path string) tree {
 	if path == "" {
 		return tree{doc: t.doc}
@@ -85,8 +85,8 @@ func (t tree) empty() bool {
 	return false
 }
 
-// text is a scalar as text, without blanks around it and without NUL bytes; "" for everything else. The word null
-// is empty too: several PHP senders write their nulls so.
+// text is a scalar as text, without blanks around it and without NUL bytes; "" for everything else. The word null is
+// empty too: several PHP senders write their nulls so.
 func (t tree) text() string {
 	switch v := t.v.(type) {
 	case string:
@@ -110,8 +110,8 @@ func (t tree) get(path string) string { return t.at(path).text() }
 // is tells whether the text at path is one of words.
 func (t tree) is(path string, words ...string) bool { return slices.Contains(words, t.get(path)) }
 
-// list is the elements of a list; of an object that PHP made of a list (keys 0, 1, …) its values in order; of any
-// other object itself, because XML and some forms write a list of one so.
+// list is the elements of a list; of an object that PHP made of a list (keys 0, 1, …) its values in order; of any other
+// object itself, because XML and some forms write a list of one so.
 func (t tree) list() []tree {
 	switch v := t.v.(type) {
 	case []any:
@@ -207,7 +207,8 @@ func (t tree) number() (decimal.Decimal, bool) {
 
 // exponents of ISO 4217 other than 2.
 var exponents = map[string]int{
-	"BIF": 0, "CLP": 0, "DJF": 0, "GNF": 0, "ISK": 0, "JPY": 0, "KMF": 0, "KRW": 0, "PYG": 0, "RWF": 0, "UGX": 0, "VND": 0, "VUV": 0, "XAF": 0, "XOF": 0, "XPF": 0,
+	"BIF": 0, "CLP": 0, "DJF": 0, "GNF": 0, "ISK": 0, "JPY": 0, "KMF": 0, "KRW": 0, "PYG": 0, "RWF": 0, "UGX": 0,
+	"VND": 0, "VUV": 0, "XAF": 0, "XOF": 0, "XPF": 0,
 	"BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3,
 }
 

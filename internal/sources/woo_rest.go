@@ -40,8 +40,8 @@ const (
 )
 
 // sweep asks for every order that changed, oldest change first. Each page starts where the one before ended, because
-// numbered pages shift when an order changes meanwhile; WooCommerce compares whole seconds, so every page starts one second earlier, and the
-// resends are recognised. Only a second with more changes than a page holds is paged by number.
+// numbered pages shift when an order changes meanwhile; WooCommerce compares whole seconds, so every page starts one
+// second earlier, and the resends are recognised. Only a second with more changes than a page holds is paged by number.
 func (w *woocommerce) sweep(ctx context.Context, since time.Time, take func([]reading) error) error {
 	for page := 1; ; {
 		q := url.Values{

@@ -15,13 +15,14 @@ import (
 )
 
 // WooCommerce: class-wc-webhook.php. It signs the exact body with the secret after HTML entities in it are decoded
-// (WordPress stores a&b as a&amp;b), never retries, and switches a webhook off after repeated failures. Its delivery
-// id is a hash of webhook and second, so it identifies nothing. The body is the resource at the time of sending, so
-// one topic, order.updated, has to tell payments, refunds, failures and cancellations.
+// (WordPress stores a&b as a&amp;b), never retries, and switches a webhook off after repeated failures. Its delivery id
+// is a hash of webhook and second, so it identifies nothing. The body is the resource at the time of sending, so one
+// topic, order.updated, has to tell payments, refunds, failures and cancellations.
 var wooKind = &Kind{
 	Name: "woocommerce", Title: "WooCommerce (with Subscriptions, Memberships and CartFlows)",
-	Proof: "HMAC-SHA256 of the body, base64, in X-WC-Webhook-Signature", SwitchesOff: "after 5 to 7 failures in a row a webhook is disabled until somebody enables it again",
-	Thin: "memberships name a customer id only: enrich asks /wp-json/wc/v3/customers", Sweeps: "orders changed since, from /wp-json/wc/v3/orders",
+	Proof:       "HMAC-SHA256 of the body, base64, in X-WC-Webhook-Signature",
+	SwitchesOff: "after 5 to 7 failures in a row a webhook is disabled until somebody enables it again",
+	Thin:        "memberships name a customer id only: enrich asks /wp-json/wc/v3/customers", Sweeps: "orders changed since, from /wp-json/wc/v3/orders",
 	Methods: post, takes: []string{"secret", "enrich", "sweep"}, open: openWoo,
 }
 
@@ -129,12 +130,15 @@ func wooVersion(body tree) string {
 }
 
 var wooBilling = personPaths{
-	email: "billing.email|email", first: "billing.first_name|first_name", last: "billing.last_name|last_name", phone: "billing.phone|phone", company: "billing.company",
-	line1: "billing.address_1", line2: "billing.address_2", city: "billing.city", region: "billing.state", postal: "billing.postcode", country: "billing.country",
+	email: "billing.email|email", first: "billing.first_name|first_name", last: "billing.last_name|last_name",
+	phone: "billing.phone|phone", company: "billing.company",
+	line1: "billing.address_1", line2: "billing.address_2", city: "billing.city", region: "billing.state",
+	postal: "billing.postcode", country: "billing.country",
 }
 
 var wooOrderPaths = orderPaths{
-	id: "id", number: "number", total: "total", tax: "total_tax", shipping: "shipping_total", discount: "discount_total", currency: "currency", status: "status",
+	id: "id", number: "number", total: "total", tax: "total_tax", shipping: "shipping_total",
+	discount: "discount_total", currency: "currency", status: "status",
 	paid: "date_paid_gmt|date_paid", items: "line_items",
 	item: itemPaths{sku: "sku", name: "name", quantity: "quantity", price: "price", product: "product_id", lineTotal: "total"},
 }
@@ -198,8 +202,8 @@ func wooOrder(body tree, action, shop string) []fact {
 	return append(facts, wooRefunds(body, modified, wooOrderData(body, shop))...)
 }
 
-// wooRefunds is a fact for each refund; partial ones leave the order's status as it was. Refunds in an order have no time of
-// their own.
+// wooRefunds is a fact for each refund; partial ones leave the order's status as it was. Refunds in an order have no
+// time of their own.
 func wooRefunds(body tree, modified time.Time, data events.Data) []fact {
 	order, full := body.get("id"), body.is("status", "refunded")
 	refunds := body.at("refunds").list()
@@ -251,8 +255,8 @@ func wooCustomer(body tree, action string) []fact {
 	return []fact{f}
 }
 
-// wooSubscription: pending-cancel and on-hold are kept under their own name. On-hold is passed through at every
-// renewal, and pending-cancel still has access.
+// wooSubscription: pending-cancel and on-hold are kept under their own name. On-hold is passed through at every renewal,
+// and pending-cancel still has access.
 func wooSubscription(body tree) []fact {
 	id := body.get("id")
 	modified := body.at("date_modified_gmt|date_modified").time()
@@ -311,7 +315,8 @@ func wooMembershipData(body tree) events.Data {
 	}
 }
 
-// wooKept gives what is no fact of its own (an order set on hold, a product changed) as much of the canonical shape as there is.
+// wooKept gives what is no fact of its own (an order set on hold, a product changed) as much of the canonical shape as
+// there is.
 func wooKept(body tree, resource, id string) []fact {
 	f := fact{id: id, updated: body.at("date_modified_gmt|date_modified").time()}
 	f.at = f.updated

@@ -8,8 +8,8 @@ import (
 )
 
 // WordPress plugins whose bodies are the site's own design. WP Webhooks and Gravity Forms send once, in the background,
-// and never again. Paid Memberships Pro and LearnDash have no webhooks of their own: a connector (WP Webhooks,
-// Uncanny Automator, Zapier, a few lines of code) posts for them, and the names that it uses are read here.
+// and never again. Paid Memberships Pro and LearnDash have no webhooks of their own: a connector (WP Webhooks, Uncanny
+// Automator, Zapier, a few lines of code) posts for them, and the names that it uses are read here.
 var (
 	wpWebhooksKind = &Kind{
 		Name: "wp-webhooks", Title: "WP Webhooks",
@@ -19,15 +19,18 @@ var (
 	gravityformsKind = &Kind{
 		Name: "gravityforms", Title: "Gravity Forms Webhooks add-on",
 		Proof:   "a header value of the merchant's choice (verify.token names it), or the secret in the address",
-		Methods: []string{http.MethodPost, http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodDelete}, takes: []string{"token", "verify", "event", "fields"}, open: openWordPress,
+		Methods: []string{http.MethodPost, http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodDelete},
+		takes:   []string{"token", "verify", "event", "fields"}, open: openWordPress,
 	}
 	pmproKind = &Kind{
 		Name: "pmpro", Title: "Paid Memberships Pro (through a connector)",
-		Proof: "as `verify` says, or the secret in the address", Methods: post, takes: []string{"token", "verify", "event", "fields"}, open: openWordPress,
+		Proof: "as `verify` says, or the secret in the address", Methods: post,
+		takes: []string{"token", "verify", "event", "fields"}, open: openWordPress,
 	}
 	learndashKind = &Kind{
 		Name: "learndash", Title: "LearnDash (through a connector)",
-		Proof: "as `verify` says, or the secret in the address", Methods: post, takes: []string{"token", "verify", "event", "fields"}, open: openWordPress,
+		Proof: "as `verify` says, or the secret in the address", Methods: post,
+		takes: []string{"token", "verify", "event", "fields"}, open: openWordPress,
 	}
 	plusthisKind = &Kind{
 		Name: "plusthis", Title: "PlusThis, and Keap's own campaign HTTP post",
@@ -36,8 +39,8 @@ var (
 	}
 )
 
-// wordpress reads bodies that a merchant or a connector designed: by `event:` or `fields:` where the configuration has them, by the
-// usual names otherwise.
+// wordpress reads bodies that a merchant or a connector designed: by `event:` or `fields:` where the configuration has
+// them, by the usual names otherwise.
 type wordpress struct {
 	proof
 	kind    string
@@ -74,11 +77,13 @@ var wordpressTypes = map[string]string{
 	"update_user": "customer.updated", "user_updated": "customer.updated", "delete_user": "customer.deleted", "deleted_user": "customer.deleted",
 	"pmpro_after_checkout": "order.paid", "pmpro_added_order": "order.created", "pmpro_subscription_payment_completed": "subscription.renewed",
 	"pmpro_subscription_payment_failed": "subscription.payment_failed", "pmpro_membership_post_membership_expiry": "membership.expired",
-	"pmpro_membership_expired": "membership.expired", "pmpro_after_change_membership_level": "membership.started", "changed_membership_level": "membership.started",
+	"pmpro_membership_expired": "membership.expired", "pmpro_after_change_membership_level": "membership.started",
+	"changed_membership_level":       "membership.started",
 	"learndash_update_course_access": "membership.started", "ld_course_enrolled": "membership.started", "course_enrolled": "membership.started",
 	"user_enrolled_in_course": "membership.started", "ld_course_access_expired": "membership.expired", "course_access_expired": "membership.expired",
 	"learndash_user_course_access_expired": "membership.expired", "ld_group_joined": "membership.started",
-	"form_submission": "lead.submitted", "form_submitted": "lead.submitted", "lead_submitted": "lead.submitted", "cf7_submit": "lead.submitted", "contact_form": "lead.submitted",
+	"form_submission": "lead.submitted", "form_submitted": "lead.submitted", "lead_submitted": "lead.submitted",
+	"cf7_submit": "lead.submitted", "contact_form": "lead.submitted",
 }
 
 var wordpressMembership = struct{ id, plan, status, starts, ends string }{
@@ -138,20 +143,23 @@ func (w *wordpress) data(body tree, typ string) events.Data {
 	}
 	m := wordpressMembership
 	if id := body.get(m.id); id != "" || body.get(m.plan) != "" {
-		data.Membership = &events.Membership{ID: id, Plan: body.get(m.plan), Status: body.get(m.status), StartsAt: body.at(m.starts).timeRef(), EndsAt: body.at(m.ends).timeRef()}
+		data.Membership = &events.Membership{
+			ID: id, Plan: body.get(m.plan), Status: body.get(m.status), StartsAt: body.at(m.starts).timeRef(), EndsAt: body.at(m.ends).timeRef(),
+		}
 	}
 	if total := body.at("total|order_total|order.total|payment_amount|data.total"); !total.empty() || strings.HasPrefix(typ, "order.") {
 		data.Order = &events.Order{
-			ID: body.get("order_id|order.id|order.code|code|transaction_id|data.order_id"), Total: total.money(), Currency: strings.ToUpper(body.get("currency|order.currency|data.currency")),
-			Status: body.get("payment_status|order.status"), Coupons: body.at("discount_code|coupon").one(),
+			ID: body.get("order_id|order.id|order.code|code|transaction_id|data.order_id"), Total: total.money(),
+			Currency: strings.ToUpper(body.get("currency|order.currency|data.currency")),
+			Status:   body.get("payment_status|order.status"), Coupons: body.at("discount_code|coupon").one(),
 		}
 		data.Order.Number = data.Order.ID
 	}
 	return data
 }
 
-// gravityContact reads an entry whose fields nobody mapped: names of people have inputs .3 and .6, and an e-mail
-// address looks like one.
+// gravityContact reads an entry whose fields nobody mapped: names of people have inputs .3 and .6, and an e-mail address
+// looks like one.
 func gravityContact(body tree) *events.Contact {
 	c := anyContact.read(body)
 	if c == nil {

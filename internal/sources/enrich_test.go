@@ -1,0 +1,126 @@
+package sources
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// One state of a payment is one fact, however often and however late it is announced.
+func TestCieloStatesAreFacts(t *testing.T) {
+	a := newAPI(t, map[string]string{"/1/sales/p1": `{"Customer":{"Email":"ada@example.com"},"Payment":{"Status":2,"Amount":100}}`})
+	cfg := testConfig(t, "cielo")
+	cfg.Enrich = a.enrich()
+	seen := map[string]bool{}
+	for _, at := range []time.Duration{0, 30 * time.Minute, 3 * time.Hour} {
+		deps := testDeps()
+		deps.Now = func() time.Time { return testNow.Add(at) }
+		src := mustNew(t, cfg, deps)
+		e := opened(t, src, "", []byte(`{"PaymentId":"p1","ChangeType":1}`))
+		if err := src.(Enricher).Enrich(context.Background(), &e); err != nil {
+			t.Fatal(err)
+		}
+		seen[e.ID] = true
+	}
+	if len(seen) != 1 {
+		t.Errorf("ids: %v", seen)
+	}
+}
+
+// Without credentials thin events go on as they are; a rule that needs the e-mail address will say so.
+func TestThinEventsWithoutEnrich(t *testing.T) {
+	for kind, path := range map[string]string{"woocommerce": "user_membership.created.json", "paddle": "transaction.completed.json", "paypal": "PAYMENT.CAPTURE.COMPLETED.json"} {
+		src := mustNew(t, testConfig(t, kind), testDeps())
+		event := ""
+		if kind == "woocommerce" {
+			event = "user_membership.created"
+		}
+		if e := opened(t, src, event, testdata(t, kind+"/"+path)); e.Enrich != "" {
+			t.Errorf("%s: %s", kind, e.Enrich)
+		}
+	}
+}
+
+// Stripe announces the start of a subscription twice; without credentials the half without an e-mail waits for the other.
+func TestStripeWaitsForTheInvoice(t *testing.T) {
+	now := testNow
+	deps := testDeps()
+	deps.Now = func() time.Time { return now }
+	src := mustNew(t, testConfig(t, "stripe"), deps)
+	created := opened(t, src, "", testdata(t, "stripe/customer.subscription.created.json"))
+	paid := opened(t, src, "", testdata(t, "stripe/invoice.paid.create.json"))
+	session := opened(t, src, "", testdata(t, "stripe/checkout.session.subscription.json"))
+	if created.ID != paid.ID || created.ID != session.ID {
+		t.Errorf("one start has several ids: %s, %s, %s", created.ID, paid.ID, session.ID)
+	}
+	err := src.(Enricher).Enrich(context.Background(), &created)
+	var later *Later
+	if !errors.As(err, &later) || !later.At.Equal(testNow.Add(10*time.Minute)) {
+		t.Errorf("not asked to wait: %v", err)
+	}
+	now = testNow.Add(11 * time.Minute)
+	if err := src.(Enricher).Enrich(context.Background(), &created); err != nil || created.Enrich != "" {
+		t.Errorf("no invoice came: %v", err)
+	}
+}
+
+func TestShopifyAbandonedCheckout(t *testing.T) {
+	body := testdata(t, "shopify/checkouts.create.json")
+	for nodes, want := range map[string]string{`[]`: "cart.abandoned", `[{"id":"gid://shopify/Order/1"}]`: "shopify.checkouts/completed"} {
+		a := newAPI(t, map[string]string{"/admin/api/2025-10/graphql.json": `{"data":{"orders":{"nodes":` + nodes + `}}}`})
+		cfg := testConfig(t, "shopify")
+		cfg.Enrich = a.enrich()
+		now := time.Date(2026, 11, 20, 11, 30, 0, 0, time.UTC)
+		deps := testDeps()
+		deps.Now = func() time.Time { return now }
+		src := mustNew(t, cfg, deps)
+		e := opened(t, src, "checkouts/create", body)
+		var later *Later
+		if err := src.(Enricher).Enrich(context.Background(), &e); !errors.As(err, &later) || len(a.asked) != 0 {
+			t.Fatalf("a checkout in progress: %v", err)
+		}
+		now = later.At.Add(time.Second)
+		if err := src.(Enricher).Enrich(context.Background(), &e); err != nil || e.Type != want {
+			t.Errorf("%s: %s, %v", nodes, e.Type, err)
+		}
+		if !strings.Contains(a.asked[0], "checkout_token:c1") {
+			t.Error(a.asked)
+		}
+	}
+}
+
+func TestPayPalIPNPostBack(t *testing.T) {
+	form := testdata(t, "paypal-ipn/cart.form")
+	for answer, want := range map[string]string{"VERIFIED": "", "INVALID": "INVALID", "503": "later", "<html>": "later"} {
+		a := newAPI(t, map[string]string{"/cgi-bin/webscr": answer})
+		cfg := testConfig(t, "paypal-ipn")
+		cfg.Enrich = &Enrich{URL: a.URL + "/cgi-bin/webscr"}
+		src := mustNew(t, cfg, testDeps())
+		out, err := src.(Signer).Sign("", form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply, got, err := src.Open(context.Background(), deliver(out))
+		if err != nil || reply.Status != 200 || len(reply.Body) != 0 || reply.Body == nil {
+			t.Fatal(reply, err)
+		}
+		err = src.(Enricher).Enrich(context.Background(), &got[0])
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v", answer, err)
+		}
+		if diff := cmp.Diff("/cgi-bin/webscrcmd=_notify-validate&"+string(form), a.asked[0]); diff != "" {
+			t.Error("PayPal has to get the very bytes:", diff)
+		}
+	}
+	cfg := testConfig(t, "paypal-ipn")
+	cfg.Receivers = []string{"somebody-else@example.com"}
+	src := mustNew(t, cfg, testDeps())
+	e := opened(t, src, "", form)
+	if err := src.(Enricher).Enrich(context.Background(), &e); err == nil || !strings.Contains(err.Error(), "receiver") {
+		t.Errorf("a payment to somebody else: %v", err)
+	}
+}
