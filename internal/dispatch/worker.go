@@ -49,6 +49,10 @@ func NewWorker(keap Keap, memory Memory, plans Planner, log *slog.Logger) *Worke
 	return &Worker{keap: keap, memory: memory, plans: plans, log: log, now: time.Now, jitter: rand.Float64}
 }
 
+// Jitter replaces the source of the spread of retries, random numbers in [0, 1), so that a simulated run can be
+// repeated. Call it before the first Handle.
+func (w *Worker) Jitter(next func() float64) { w.jitter = next }
+
 // saveTimeout bounds how long marks of what has happened may take, a stop notwithstanding.
 const saveTimeout = 10 * time.Second
 
