@@ -163,7 +163,7 @@ func TestAPIReplayAndDiscard(t *testing.T) {
 func TestAPIBadBodies(t *testing.T) {
 	d := newDesk(t, nil)
 	for body, want := range map[string]int{
-		``: 403, `{`: 400, `[]`: 400, `{"idz":["x"]}`: 400, `{"ids":["x"]} {}`: 400, `{}`: 400, `{"ids":["nope"]}`: 404,
+		``: 415, `{`: 400, `[]`: 400, `{"idz":["x"]}`: 400, `{"ids":["x"]} {}`: 400, `{}`: 400, `{"ids":["nope"]}`: 404,
 		`{"filter":{"state":"nope"}}`: 400, `{"filter":{"since":"soon"}}`: 400, `{"ids":["` + strings.Repeat("x", maxBody) + `"]}`: 413,
 	} {
 		res, text := d.ask("POST", "/api/replays", body)
@@ -174,7 +174,7 @@ func TestAPIBadBodies(t *testing.T) {
 			t.Errorf("%.40s tells inner details: %s", body, text)
 		}
 	}
-	d.answer(415, nil, "POST", "/api/replays", `{}`, "Content-Type", "text/yaml", "X-CSRF-Token", d.console.formKey)
+	d.answer(415, nil, "POST", "/api/replays", `{}`, "Content-Type", "text/yaml")
 	d.answer(405, nil, "DELETE", "/api/events", "")
 }
 
@@ -231,12 +231,12 @@ func TestAPIDoubtEraseAccounts(t *testing.T) {
 	d.answer(204, nil, "POST", "/api/accounts/default/resume", `{}`)
 	d.answer(404, nil, "POST", "/api/accounts/nobody/pause", `{}`)
 
-	d.answer(204, nil, "PUT", "/api/accounts/new", "app: ab123", "Content-Type", "application/yaml", "X-CSRF-Token", d.console.formKey)
+	d.answer(204, nil, "PUT", "/api/accounts/new", "app: ab123", "Content-Type", "application/yaml")
 	text := d.answer(422, nil, "PUT", "/api/accounts/new", `{"bad":1}`)
 	if !strings.Contains(text, "x.yaml:1:1") {
 		t.Errorf("a mistake is told as %s", text)
 	}
-	d.answer(204, nil, "DELETE", "/api/accounts/new", "", "Content-Type", "application/json")
+	d.answer(204, nil, "DELETE", "/api/accounts/new", "")
 	if diff := cmp.Diff([]string{"new=app: ab123", "new="}, configured); diff != "" {
 		t.Errorf("configured (-want +got):\n%s", diff)
 	}

@@ -68,12 +68,23 @@ func TestLoopbackOnly(t *testing.T) {
 		"our page":               {[]string{"Sec-Fetch-Site", "same-origin"}, 200},
 		"another site":           {[]string{"Sec-Fetch-Site", "cross-site"}, 403},
 		"another site, old ways": {[]string{"Origin", "https://evil.example.com"}, 403},
-		"a form of another site": {[]string{"Content-Type", "text/plain"}, 403},
+		"a form of another site": {[]string{"Content-Type", "text/plain", "Origin", "https://evil.example.com"}, 403},
+		"a page with no key":     {[]string{"Content-Type", "text/plain", "Sec-Fetch-Site", "same-origin"}, 403},
+		"a program, no JSON":     {[]string{"Content-Type", "text/plain"}, 415},
 	} {
 		if res, text := d.ask("POST", "/api/discards", discard, tt.headers...); res.StatusCode != tt.want {
 			t.Errorf("%s: %d, want %d: %s", name, res.StatusCode, tt.want, text)
 		}
 	}
+}
+
+// TestLoopbackProgram holds that curl needs nothing special on this machine.
+func TestLoopbackProgram(t *testing.T) {
+	d := newDesk(t, nil)
+	d.answer(204, nil, "POST", "/api/accounts/default/pause", "")
+	d.answer(204, nil, "POST", "/api/accounts/default/resume", "")
+	d.answer(403, nil, "POST", "/api/accounts/default/pause", "", "Origin", "https://evil.example.com")
+	d.answer(403, nil, "POST", "/accounts/default/pause", "")
 }
 
 func TestReadTokens(t *testing.T) {

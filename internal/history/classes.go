@@ -101,6 +101,18 @@ func (cs *classes) matching(f *events.Filter) (found []shelf, matched, total int
 	return found, matched, total
 }
 
+func (cs *classes) tallies() []events.Tally {
+	cs.mu.RLock()
+	defer cs.mu.RUnlock()
+	tallies := make([]events.Tally, 0, len(cs.byID))
+	for _, s := range cs.byID {
+		if s.events > 0 {
+			tallies = append(tallies, events.Tally{Account: s.account, Source: s.source, Type: s.kind, Priority: s.priority, State: s.state, Reason: s.reason, Events: s.events})
+		}
+	}
+	return tallies
+}
+
 // move is what a batch changes at one shelf.
 type move struct {
 	events int

@@ -137,24 +137,15 @@ func (st *store) behind(ctx context.Context, r *row) (int, error) {
 	return count, err
 }
 
-// Tallies counts all events by everything that they have in common.
+// Tallies counts all events by what they have in common, in any order; add up those of interest. Events that differ
+// only in their message are counted apart.
 func (ix *Index) Tallies(context.Context) ([]events.Tally, error) {
 	st, done, err := ix.reading()
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	sums := map[events.Tally]int{}
-	shelves, _, _ := st.classes.matching(&events.Filter{})
-	for _, s := range shelves {
-		sums[events.Tally{Account: s.account, Source: s.source, Type: s.kind, Priority: s.priority, State: s.state, Reason: s.reason}] += s.events
-	}
-	tallies := make([]events.Tally, 0, len(sums))
-	for t, n := range sums {
-		t.Events = n
-		tallies = append(tallies, t)
-	}
-	return tallies, nil
+	return st.classes.tallies(), nil
 }
 
 // FailureGroups gathers failed and in-doubt events by account, reason and message, the largest groups first. account
