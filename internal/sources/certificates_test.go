@@ -3,8 +3,13 @@ package sources
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"io"
+	"math/big"
 	"net/http"
 	"strings"
 	"sync"
@@ -181,5 +186,38 @@ func TestAdobeCommerceSignature(t *testing.T) {
 	r.Body = append(r.Body, ' ')
 	if _, _, err := strict.Open(context.Background(), r); statusOf(err) != http.StatusUnauthorized {
 		t.Error(err)
+	}
+}
+
+// A certificate that leads to a trusted root is PayPal's only when it is made out to PayPal.
+func TestPayPalCertificateOfSomebodyElse(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, ok := range map[string]bool{"messageverificationcerts.paypal.com": true, "example.com": false, "paypal.com.example.com": false, "notpaypal.com": false} {
+		template := &x509.Certificate{
+			SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "www.paypal.com"}, DNSNames: []string{name}, NotBefore: testNow.AddDate(0, 0, -1),
+			NotAfter: testNow.AddDate(0, 0, 1), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		}
+		der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		signer, err := rehearsalOf(key, der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		deps := testDeps()
+		deps.Rehearsal = signer
+		r := signed(t, mustNew(t, testConfig(t, "paypal"), deps), &samplesIn(t, "testdata/paypal", "paypal")[0])
+		const address = "https://api.paypal.com/v1/notifications/certs/CERT-1"
+		r.Header.Set("Paypal-Cert-Url", address)
+		production := testDeps()
+		production.Rehearsal, production.Roots, production.Certificates = nil, signer.roots, servedCertificates{address: signer.certificate()}
+		_, _, err = mustNew(t, testConfig(t, "paypal"), production).Open(context.Background(), r)
+		if ok && err != nil || !ok && statusOf(err) != http.StatusUnauthorized {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

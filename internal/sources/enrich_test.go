@@ -15,19 +15,20 @@ func TestCieloStatesAreFacts(t *testing.T) {
 	a := newAPI(t, map[string]string{"/1/sales/p1": `{"Customer":{"Email":"ada@example.com"},"Payment":{"Status":2,"Amount":100}}`})
 	cfg := testConfig(t, "cielo")
 	cfg.Enrich = a.enrich()
-	seen := map[string]bool{}
+	before, seen := map[string]bool{}, map[string]bool{}
 	for _, at := range []time.Duration{0, 30 * time.Minute, 3 * time.Hour} {
 		deps := testDeps()
 		deps.Now = func() time.Time { return testNow.Add(at) }
 		src := mustNew(t, cfg, deps)
 		e := opened(t, src, "", []byte(`{"PaymentId":"p1","ChangeType":1}`))
+		before[e.ID] = true
 		if err := src.(Enricher).Enrich(context.Background(), &e); err != nil {
 			t.Fatal(err)
 		}
 		seen[e.ID] = true
 	}
-	if len(seen) != 1 {
-		t.Errorf("ids: %v", seen)
+	if len(seen) != 1 || len(before) != 2 {
+		t.Errorf("ids: %v, then %v", before, seen)
 	}
 }
 

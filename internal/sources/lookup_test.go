@@ -70,7 +70,9 @@ func opened(t *testing.T, src Source, event string, body []byte) events.Event {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, got, err := src.Open(context.Background(), deliver(out))
+	r := deliver(out)
+	r.Received = time.Time{} // the source's own clock
+	_, got, err := src.Open(context.Background(), r)
 	if err != nil || len(got) == 0 {
 		t.Fatal(got, err)
 	}

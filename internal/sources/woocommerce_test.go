@@ -171,11 +171,11 @@ func TestWooCommerceSecretWithEntities(t *testing.T) {
 func TestWooCommerceCartFlows(t *testing.T) {
 	cfg := testConfig(t, "woocommerce")
 	form := []byte("first_name=Ada&email=ada%40example.com&checkout_url=https%3A%2F%2Fshop.example.com%2Fc%3Ft%3D1&order_status=abandoned&cart_total=29.00")
-	r := Request{Body: form, Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, SubPath: testPathSecret}
+	r := Request{Body: form, Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}}
 	if _, _, err := mustNew(t, cfg, testDeps()).Open(context.Background(), r); statusOf(err) != http.StatusUnauthorized {
 		t.Errorf("without a path_secret: %v", err)
 	}
-	cfg.PathSecret = secret.New(testPathSecret)
+	cfg.PathSecret, r.SubPath = secret.New(testPathSecret), testPathSecret
 	s := mustNew(t, cfg, testDeps())
 	_, got, err := s.Open(context.Background(), r)
 	if err != nil || len(got) != 1 || got[0].Type != "cart.abandoned" || got[0].Data.Order.Total != "29.00" || got[0].Data.Contact.Email != "ada@example.com" {
