@@ -147,3 +147,12 @@ func emptyModel(*tenant, *call) reply {
 func listMerchants1(*tenant, *call) reply {
 	return ok(map[string]any{"default_merchant_account": 0, "merchant_accounts": []struct{}{}})
 }
+
+// contactTypes are the types that a contact may have; v1 writes them into one text.
+func contactTypes(_ *tenant, c *call) reply {
+	types := []string{"Lead", "Customer", "Other"}
+	if c.version == 2 {
+		return ok(map[string]any{"option_types": types})
+	}
+	return ok(map[string]string{"value": strings.Join(types, ",")})
+}

@@ -149,6 +149,23 @@ func achieveGoal2(t *tenant, c *call) reply {
 	return ok(map[string]any{"results": rows})
 }
 
+// achieveWordPress achieves the goal behind an opt-in option of the WordPress plug-in; it is recorded as the goal
+// wordpress/KEY.
+func achieveWordPress(t *tenant, c *call) reply {
+	var in struct {
+		Contact ref `json:"contact_id"`
+	}
+	if err := c.read(&in); err != nil {
+		return c.bad(err.Error())
+	}
+	if _, found := t.contactByID(in.Contact); !found {
+		return c.notFound("Contact", in.Contact.String())
+	}
+	hits := t.goalsNamed(c, "wordpress", c.args[0])
+	t.achieve(c, in.Contact, hits)
+	return reply{status: http.StatusAccepted, body: map[string]bool{"successful": len(hits) > 0}}
+}
+
 // Results of adding to a sequence.
 const (
 	sequenceAdded   = "SUCCESS"

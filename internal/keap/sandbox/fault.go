@@ -11,7 +11,7 @@ import (
 // Fault is a rule that spoils calls which the quota has let pass. The first rule that matches a call is applied.
 type Fault struct {
 	Match Match  `json:"match"`
-	Fault string `json:"fault"`           // see ParseFault's list in the error text: status:N, timeout_before, …
+	Fault string `json:"fault"`           // status:N, timeout_before, timeout_after, reset, truncated, html, not_json, slow:2s
 	Times int    `json:"times,omitempty"` // how often at most; 0: no end
 }
 

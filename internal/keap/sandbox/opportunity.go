@@ -168,30 +168,70 @@ func idIn(raw json.RawMessage) ref {
 	return in.ID
 }
 
+// v2OpportunityIn is the body of a creation, and of a change in which what is left out stays.
+type v2OpportunityIn struct {
+	Title    *string     `json:"opportunity_title"`
+	Contact  ref         `json:"contact_id"`
+	Stage    ref         `json:"stage_id"`
+	User     ref         `json:"user_id"`
+	Notes    *string     `json:"opportunity_notes"`
+	Low      json.Number `json:"projected_revenue_low"`
+	High     json.Number `json:"projected_revenue_high"`
+	Closes   instant     `json:"estimated_close_time"`
+	Next     instant     `json:"next_action_time"`
+	ToDo     *string     `json:"next_action_notes"`
+	Forecast bool        `json:"include_in_forecast"`
+	Partner  ref         `json:"affiliate_id"`
+}
+
+func (in *v2OpportunityIn) into(o *opportunity) {
+	o.title, o.notes, o.nextNotes = orKeep(in.Title, o.title), orKeep(in.Notes, o.notes), orKeep(in.ToDo, o.nextNotes)
+	o.contact, o.stage, o.user = cmp.Or(in.Contact, o.contact), cmp.Or(in.Stage, o.stage), cmp.Or(in.User, o.user)
+	o.low, o.high = cmp.Or(in.Low, o.low), cmp.Or(in.High, o.high)
+	o.closes, o.next = cmp.Or(in.Closes.Time, o.closes), cmp.Or(in.Next.Time, o.next)
+}
+
 func createOpportunity2(t *tenant, c *call) reply {
-	var in struct {
-		Title    string      `json:"opportunity_title"`
-		Contact  ref         `json:"contact_id"`
-		Stage    ref         `json:"stage_id"`
-		User     ref         `json:"user_id"`
-		Notes    string      `json:"opportunity_notes"`
-		Low      json.Number `json:"projected_revenue_low"`
-		High     json.Number `json:"projected_revenue_high"`
-		Closes   instant     `json:"estimated_close_time"`
-		Next     instant     `json:"next_action_time"`
-		ToDo     string      `json:"next_action_notes"`
-		Forecast bool        `json:"include_in_forecast"`
-		Partner  ref         `json:"affiliate_id"`
-	}
+	var in v2OpportunityIn
 	if err := c.read(&in); err != nil {
 		return c.bad(err.Error())
 	}
-	o := &opportunity{title: in.Title, notes: in.Notes, low: in.Low, high: in.High, closes: in.Closes.Time, next: in.Next.Time, nextNotes: in.ToDo,
-		contact: in.Contact, stage: in.Stage, user: in.User}
+	o := &opportunity{}
+	in.into(o)
 	if r := t.addOpportunity(c, o); r != nil {
 		return *r
 	}
 	return created(t.opportunity2(t.opportunities.last, o))
+}
+
+func patchOpportunity2(t *tenant, c *call) reply {
+	o, found := t.opportunities.get(c.id(0))
+	if !found {
+		return c.notFound("Opportunity", c.args[0])
+	}
+	var in v2OpportunityIn
+	if err := c.read(&in); err != nil {
+		return c.bad(err.Error())
+	}
+	if _, known := t.stages.get(cmp.Or(in.Stage, o.stage)); !known {
+		return c.bad("Stage " + in.Stage.String() + " not found")
+	}
+	moved := in.Stage != 0 && in.Stage != o.stage
+	in.into(o)
+	o.updated = c.now
+	t.happened(c, "opportunity.edit", c.id(0))
+	if moved {
+		t.happened(c, "opportunity.stage_move", c.id(0))
+	}
+	return ok(t.opportunity2(c.id(0), o))
+}
+
+func deleteOpportunity(t *tenant, c *call) reply {
+	if !t.opportunities.remove(c.id(0)) {
+		return c.notFound("Opportunity", c.args[0])
+	}
+	t.happened(c, "opportunity.delete", c.id(0))
+	return none()
 }
 
 func getOpportunity(t *tenant, c *call) reply {

@@ -118,6 +118,34 @@ func createProduct2(t *tenant, c *call) reply {
 	return created(product2(t.addProduct(c, p), p))
 }
 
+func patchProduct2(t *tenant, c *call) reply {
+	p, found := t.products.get(c.id(0))
+	if !found {
+		return c.notFound("Product", c.args[0])
+	}
+	var in struct {
+		Name   *string `json:"name"`
+		SKU    *string `json:"sku"`
+		Price  *int64  `json:"price"`
+		Active *bool   `json:"active"`
+		Text   *string `json:"description"`
+		Short  *string `json:"short_description"`
+	}
+	if err := c.read(&in); err != nil {
+		return c.bad(err.Error())
+	}
+	p.name, p.sku, p.text, p.short = orKeep(in.Name, p.name), orKeep(in.SKU, p.sku), orKeep(in.Text, p.text), orKeep(in.Short, p.short)
+	if in.Price != nil {
+		p.price = decimal.New(*in.Price, -2)
+	}
+	if in.Active != nil {
+		p.inactive = !*in.Active
+	}
+	p.updated = c.now
+	t.happened(c, "product.edit", c.id(0))
+	return ok(product2(c.id(0), p))
+}
+
 func listProducts1(t *tenant, c *call) reply {
 	active := c.query.Get("active")
 	return reply1(c, "products", pick(&t.products, func(_ ref, p *product) bool { return active == "" || (active == "true") == !p.inactive }, listed1))

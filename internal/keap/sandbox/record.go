@@ -43,6 +43,7 @@ type Line struct {
 
 // callLog is a queue of the last calls.
 type callLog struct {
+	keep  int // how many
 	lines []Line
 	next  uint64
 }
@@ -50,13 +51,13 @@ type callLog struct {
 func (l *callLog) add(line Line) {
 	l.next++
 	line.N = l.next
-	if len(l.lines) >= 2*maxLog {
-		l.lines = append(l.lines[:0], l.lines[maxLog:]...)
+	if len(l.lines) >= 2*l.keep {
+		l.lines = append(l.lines[:0], l.lines[l.keep:]...)
 	}
 	l.lines = append(l.lines, line)
 }
 
-func (l *callLog) last() []Line { return l.lines[max(0, len(l.lines)-maxLog):] }
+func (l *callLog) last() []Line { return l.lines[max(0, len(l.lines)-l.keep):] }
 
 // tally counts the calls of one tenant.
 type tally struct {

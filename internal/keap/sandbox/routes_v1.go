@@ -8,6 +8,7 @@ var v1Routes = []route{
 	{"GET", "oauth/connect/userinfo", "users.userinfo", userInfo},
 	{"GET", "users", "users.list", listUsers1},
 	{"GET", "setting/application/enabled", "settings.enabled", enabled},
+	{"GET", "setting/contact/optionTypes", "settings.contact_types", contactTypes},
 	{"GET", "locales/countries", "locales.countries", countries1},
 	{"GET", "locales/countries/{}/provinces", "locales.provinces", provinces1},
 	{"GET", "merchants", "merchants.list", listMerchants1},
@@ -46,6 +47,7 @@ var v1Routes = []route{
 
 	{"GET", "emails", "emails.list", listEmails},
 	{"POST", "emails/queue", "emails.send", sendEmail},
+	{"POST", "emails/sync", "emails.record", recordEmails},
 	{"PUT", "emailAddresses/{}", "emails.status", setEmailStatus},
 
 	{"GET", "notes", "notes.list", listNotes1},

@@ -9,6 +9,7 @@ var v2Routes = []route{
 	{"GET", "users", "users.list", listUsers2},
 	{"GET", "users/{}", "users.get", getUser2},
 	{"GET", "settings/applications:isEnabled", "settings.enabled", enabled},
+	{"GET", "settings/contactOptionTypes", "settings.contact_types", contactTypes},
 	{"GET", "locales/countries", "locales.countries", countries2},
 	{"GET", "locales/countries/{}/provinces", "locales.provinces", provinces2},
 
@@ -33,6 +34,7 @@ var v2Routes = []route{
 	{"GET", "tags/categories", "tags.categories.list", listCategories},
 	{"POST", "tags/categories", "tags.categories.create", createCategory},
 	{"GET", "tags/{}", "tags.get", getTag},
+	{"PATCH", "tags/{}", "tags.patch", patchTag2},
 	{"DELETE", "tags/{}", "tags.delete", deleteTag},
 	{"GET", "tags/{}/contacts", "tags.contacts", tagContacts},
 	{"POST", "tags/{}/contacts:applyTags", "tags.apply", applyColumn},
@@ -43,6 +45,7 @@ var v2Routes = []route{
 	{"GET", "automations/{}", "automations.get", getAutomation},
 	{"POST", "automations/goals/achieve", "goals.achieve", achieveGoal2},
 	{"POST", "automations/{}/sequences/{}:addContacts", "sequences.add", sequencing(true, "add_to_automation_sequence_results", http.StatusOK)},
+	{"POST", "integrations/wordpress/options/{}:achieve", "goals.achieve", achieveWordPress},
 	{"GET", "campaigns", "campaigns.list", listCampaigns2},
 	{"GET", "campaigns/{}", "campaigns.get", getCampaign2},
 	{"GET", "campaigns/{}/goals", "campaigns.goals", campaignGoals},
@@ -52,6 +55,7 @@ var v2Routes = []route{
 
 	{"GET", "emails", "emails.list", listEmails},
 	{"POST", "emails:send", "emails.send", sendEmail},
+	{"POST", "emails:batchAdd", "emails.record", recordEmails},
 	{"GET", "emails/templates", "templates.list", listTemplates},
 	{"GET", "emails/templates/{}", "templates.get", getTemplate},
 	{"POST", "emails/templates:send", "emails.send_template", sendTemplate},
@@ -78,6 +82,7 @@ var v2Routes = []route{
 	{"GET", "products", "products.list", listProducts2},
 	{"POST", "products", "products.create", createProduct2},
 	{"GET", "products/{}", "products.get", getProduct},
+	{"PATCH", "products/{}", "products.patch", patchProduct2},
 	{"DELETE", "products/{}", "products.delete", deleteProduct},
 
 	{"GET", "opportunities", "opportunities.list", listOpportunities2},
@@ -85,6 +90,8 @@ var v2Routes = []route{
 	{"GET", "opportunities/model", "opportunities.model", emptyModel},
 	{"GET", "opportunities/stages", "opportunities.stages", listStages2},
 	{"GET", "opportunities/{}", "opportunities.get", getOpportunity},
+	{"PATCH", "opportunities/{}", "opportunities.patch", patchOpportunity2},
+	{"DELETE", "opportunities/{}", "opportunities.delete", deleteOpportunity},
 	{"GET", "companies", "companies.list", listCompanies2},
 	{"POST", "companies", "companies.create", createCompany},
 	{"GET", "companies/{}", "companies.get", getCompany},

@@ -61,6 +61,7 @@ type Order struct {
 	Total         string      `json:"total"`
 	Paid          string      `json:"paid"`
 	InvoiceNumber string      `json:"invoice_number,omitempty"`
+	PromoCodes    []string    `json:"promo_codes,omitempty"`
 	Items         []OrderItem `json:"items"`
 	OrderedAt     time.Time   `json:"ordered_at"`
 	At            time.Time   `json:"at"`
@@ -201,7 +202,7 @@ func (t *tenant) contactState(x *contact) Contact {
 
 func (t *tenant) orderState(id ref, o *order) Order {
 	out := Order{ID: id.String(), ContactID: o.contact.String(), Title: o.title, Type: o.kind, Total: o.total().String(), Paid: t.paid(id).String(),
-		InvoiceNumber: o.invoiceNumber, OrderedAt: o.at, At: o.created, Items: make([]OrderItem, len(o.items))}
+		InvoiceNumber: o.invoiceNumber, PromoCodes: o.promos, OrderedAt: o.at, At: o.created, Items: make([]OrderItem, len(o.items))}
 	for i, it := range o.items {
 		out.Items[i] = OrderItem{it.product.String(), it.kind, it.name, it.text, it.quantity, it.price.String()}
 	}

@@ -175,14 +175,59 @@ func getTag(t *tenant, c *call) reply {
 	return ok(t.tag1(id, x))
 }
 
+// patchTag2 changes what is given, or what update_mask names of it.
+func patchTag2(t *tenant, c *call) reply {
+	x, found := t.tags.get(c.id(0))
+	if !found {
+		return c.notFound("Tag", c.args[0])
+	}
+	var in struct {
+		Name        *string        `json:"name"`
+		Description *string        `json:"description"`
+		Category    *v2CategoryRef `json:"category"`
+	}
+	if err := c.read(&in); err != nil {
+		return c.bad(err.Error())
+	}
+	mask := list(c.query, "update_mask")
+	masked := func(name string) bool { return len(mask) > 0 && !slices.Contains(mask, name) }
+	if in.Name != nil && !masked("name") {
+		if *in.Name == "" {
+			return c.bad("name is required")
+		}
+		t.renameTag(x, *in.Name)
+	}
+	if in.Description != nil && !masked("description") {
+		x.description = *in.Description
+	}
+	if in.Category != nil && !masked("category") {
+		x.category = parseRef(in.Category.ID)
+	}
+	x.updated = c.now
+	c.about("tag", c.id(0))
+	t.happened(c, "contactGroup.edit", c.id(0))
+	return ok(t.tag2(c.id(0), x))
+}
+
+func (t *tenant) renameTag(x *tag, name string) {
+	t.forgetName(x)
+	x.name = name
+	key := strings.ToLower(name)
+	t.tagNames[key] = append(t.tagNames[key], x)
+}
+
+func (t *tenant) forgetName(x *tag) {
+	key := strings.ToLower(x.name)
+	t.tagNames[key] = slices.DeleteFunc(t.tagNames[key], func(o *tag) bool { return o == x })
+}
+
 func deleteTag(t *tenant, c *call) reply {
 	id := c.id(0)
 	x, found := t.tags.get(id)
 	if !found {
 		return c.notFound("Tag", c.args[0])
 	}
-	key := strings.ToLower(x.name)
-	t.tagNames[key] = slices.DeleteFunc(t.tagNames[key], func(o *tag) bool { return o == x })
+	t.forgetName(x)
 	t.tags.remove(id)
 	for _, p := range t.contacts {
 		p.tags = slices.DeleteFunc(p.tags, func(a applied) bool { return a.tag == id })

@@ -93,9 +93,10 @@ func (i *instant) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// first is the first value of a query parameter; list is every value, whether repeated or separated by commas.
-func first(q url.Values, name string) string { return q.Get(name) }
+// MarshalJSON writes it as both versions do.
+func (i instant) MarshalJSON() ([]byte, error) { return json.Marshal(stamp(i.Time)) }
 
+// list is every value of a query parameter, whether repeated or separated by commas.
 func list(q url.Values, name string) []string {
 	var out []string
 	for _, v := range q[name] {

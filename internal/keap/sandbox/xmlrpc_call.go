@@ -34,6 +34,7 @@ var xmlMethods = map[string]xmlMethod{
 	"DataService.count":                  xmlCount,
 	"DataService.load":                   xmlLoadRow,
 	"DataService.add":                    xmlAddRow,
+	"DataService.update":                 xmlUpdateRow,
 	"InvoiceService.createBlankOrder":    xmlCreateOrder,
 	"InvoiceService.addOrderItem":        xmlAddOrderItem,
 	"InvoiceService.addManualPayment":    xmlAddPayment,
@@ -44,6 +45,7 @@ var xmlMethods = map[string]xmlMethod{
 const (
 	faultUnexpected     = 3
 	faultRecordNotFound = 5
+	faultNoAccess       = 7
 	faultNoTable        = 9
 	faultNoField        = 10
 	faultParameter      = 12

@@ -243,6 +243,18 @@ func xmlLoadRow(t *tenant, _ *call, p params) (any, error) {
 	return rows[0], nil
 }
 
+// xmlUpdateRow updates contacts.
+func xmlUpdateRow(t *tenant, c *call, p params) (any, error) {
+	table := p.text(0)
+	if p.err != nil {
+		return nil, p.err
+	}
+	if table != "Contact" {
+		return nil, fault{faultNoAccess, "[NoTableAccess]The sandbox does not simulate updates of " + table}
+	}
+	return xmlUpdate(t, c, params{values: p.values[1:]})
+}
+
 // xmlAddRow adds contacts and tags.
 func xmlAddRow(t *tenant, c *call, p params) (any, error) {
 	table, fields := p.text(0), p.fields(1)
@@ -262,5 +274,5 @@ func xmlAddRow(t *tenant, c *call, p params) (any, error) {
 		}
 		return int(t.addTag(0, tag{name: name, created: c.now, updated: c.now})), nil
 	}
-	return nil, fault{faultNoTable, "[NoTableAccess]The sandbox does not simulate adding to " + table}
+	return nil, fault{faultNoAccess, "[NoTableAccess]The sandbox does not simulate adding to " + table}
 }

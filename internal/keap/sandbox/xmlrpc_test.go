@@ -152,6 +152,7 @@ func TestXMLMethods(t *testing.T) {
 		{"DataService.count", []any{"Contact", map[string]any{"Phone1": "~null~"}}, 1},
 		{"DataService.load", []any{"ContactGroup", 5, []any{"GroupName"}}, map[string]any{"GroupName": "Customer"}},
 		{"DataService.add", []any{"ContactGroup", map[string]any{"GroupName": "VIP"}}, 6},
+		{"DataService.update", []any{"Contact", 2, map[string]any{"JobTitle": "CTO"}}, 2},
 		{"ContactService.removeFromGroup", []any{1, 5}, true},
 		{"ContactService.removeFromGroup", []any{1, 5}, false},
 		{"ContactService.runActionSequence", []any{1, 9}, []any{map[string]any{"Action": "Action set 9", "Message": "Ran for contact 1", "IsError": false}}},
