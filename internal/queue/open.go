@@ -106,6 +106,27 @@ type Queue struct {
 
 // Open connects, sets up streams and starts what Accept and Record need. ctx bounds the opening only.
 func Open(ctx context.Context, opt Options) (_ *Queue, err error) {
+	q, err := dial(ctx, opt)
+	if err != nil {
+		return nil, err
+	}
+	if err := q.ensureStreams(ctx); err != nil {
+		return nil, errors.Join(err, q.disconnect())
+	}
+	if q.salt, err = q.ensureSalt(ctx); err != nil {
+		return nil, errors.Join(err, q.disconnect())
+	}
+	q.outcomes = startOutcomes(q)
+	q.memory = startMemory(q)
+	q.intake = startIntake(q)
+	if opt.Fsync == FsyncInterval && opt.URL == "" {
+		q.log.Warn("FSYNC=interval: a power cut may take the last second of accepted events")
+	}
+	return q, nil
+}
+
+// dial starts the embedded server where there is to be one, and connects.
+func dial(ctx context.Context, opt Options) (_ *Queue, err error) {
 	if err := opt.setDefaults(); err != nil {
 		return nil, err
 	}
@@ -113,30 +134,13 @@ func Open(ctx context.Context, opt Options) (_ *Queue, err error) {
 		opt: opt, log: opt.Logger, process: hashToken(nuid.Next())[:12],
 		streams: map[string]jetstream.Stream{}, lost: make(chan struct{}),
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, q.disconnect())
-		}
-	}()
 	if opt.URL == "" {
 		if q.server, err = startServer(&q.opt); err != nil {
 			return nil, err
 		}
 	}
 	if err := q.connect(ctx); err != nil {
-		return nil, err
-	}
-	if err := q.ensureStreams(ctx); err != nil {
-		return nil, err
-	}
-	if q.salt, err = q.ensureSalt(ctx); err != nil {
-		return nil, err
-	}
-	q.outcomes = startOutcomes(q)
-	q.memory = startMemory(q)
-	q.intake = startIntake(q)
-	if opt.Fsync == FsyncInterval && opt.URL == "" {
-		q.log.Warn("FSYNC=interval: a power cut may take the last second of accepted events")
+		return nil, errors.Join(err, q.disconnect())
 	}
 	return q, nil
 }

@@ -190,28 +190,35 @@ const changeTries = 10
 // a worker's next write then fails, and it reads the journal again.
 func (q *Queue) changeMarks(ctx context.Context, key string, change func(m *events.Marks, at chapter) error) error {
 	for try := 1; ; try++ {
-		j := &memo{}
-		if err := q.memory.read(ctx, key, j); err != nil {
+		j, marks, err := q.memory.peek(ctx, key)
+		if err != nil {
 			return err
-		}
-		var marks events.Marks
-		if j.marks != nil {
-			if err := json.Unmarshal(j.marks, &marks); err != nil {
-				return fmt.Errorf("read marks: %w", err)
-			}
 		}
 		if err := change(&marks, j.chapter(&marks)); err != nil {
 			return err
 		}
-		raw, err := json.Marshal(marks)
-		if err != nil {
+		if j.marks, err = json.Marshal(marks); err != nil {
 			return err
 		}
-		j.marks = raw
 		if err = q.memory.store(ctx, key, j); !lostRace(err) || try == changeTries {
 			return err
 		}
 	}
+}
+
+// peek reads what is stored of an event, whoever has it in hand.
+func (m *memory) peek(ctx context.Context, key string) (*memo, events.Marks, error) {
+	j := &memo{}
+	var marks events.Marks
+	if err := m.read(ctx, key, j); err != nil {
+		return nil, marks, err
+	}
+	if j.marks != nil {
+		if err := json.Unmarshal(j.marks, &marks); err != nil {
+			return nil, marks, fmt.Errorf("read marks: %w", err)
+		}
+	}
+	return j, marks, nil
 }
 
 // restoreMarks brings back which steps are done from the log of outcomes, where the memory of them has ended.

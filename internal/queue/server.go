@@ -50,6 +50,9 @@ func startServer(o *Options) (*embedded, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fault("the data directory cannot be made", "check --data-dir and its permissions", "%w", err)
 	}
+	if _, err := os.Stat(filepath.Join(o.DataDir, movedMarker)); err == nil {
+		return nil, fault("the events of this data directory were migrated to another server", "set BRIDGE_NATS_URL to it", "%s is there", movedMarker)
+	}
 	lock, err := lockFile(filepath.Join(o.DataDir, "lock"))
 	if err != nil {
 		return nil, err

@@ -1,0 +1,188 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+)
+
+// onTheWay is how far before its beginning a backup made at work may hold an event in the log whose pointer it
+// missed: the router writes both within moments.
+const onTheWay = 10 * time.Minute
+
+// movedMarker stands in a data directory whose store was migrated: working it again would do everything twice.
+const movedMarker = "MOVED-TO-ANOTHER-SERVER"
+
+// Restore fills an empty place (a new data directory, or an external server without our streams) from a backup. The whole
+// file is checked first. Sequences and times stay; duplicates are recognised through the index, which is built anew.
+func Restore(ctx context.Context, opt Options, backup io.ReadSeeker) (report BackupReport, err error) {
+	if report, err = VerifyBackup(backup); err != nil {
+		return report, err
+	}
+	if _, err := backup.Seek(0, io.SeekStart); err != nil {
+		return report, err
+	}
+	q, err := dial(ctx, opt)
+	if err != nil {
+		return report, err
+	}
+	defer func() { err = errors.Join(err, q.disconnect()) }()
+	if err := q.makeRoom(ctx); err != nil {
+		return report, err
+	}
+	b, err := openBackup(backup)
+	if err != nil {
+		return report, err
+	}
+	for i, want := range report.Streams {
+		s, _, err := b.stream(i)
+		if err != nil {
+			return report, err
+		}
+		s.Config.Replicas = q.opt.Replicas
+		got, err := q.giveSnapshot(ctx, s, b.next)
+		if err != nil {
+			return report, err
+		}
+		if err := compareCounts(want, got, s.Config.AllowMsgTTL); err != nil {
+			return report, err
+		}
+	}
+	if err := q.ensureStreams(ctx); err != nil {
+		return report, err
+	}
+	report.Again, err = q.lineUpAgain(ctx, report.At.Add(-onTheWay))
+	return report, err
+}
+
+// compareCounts holds a restored stream against what the backup says of it. Messages with a time to live may have ended
+// since.
+func compareCounts(want StreamState, got jetstream.StreamState, ttl bool) error {
+	if ttl && got.LastSeq >= want.Last || got.Msgs == want.Messages && got.LastSeq == want.Last {
+		return nil
+	}
+	return fmt.Errorf("stream %s: %d messages up to %d were restored, the backup says %d up to %d", want.Name, got.Msgs, got.LastSeq, want.Messages, want.Last)
+}
+
+// makeRoom deletes our streams where they are empty, and refuses where they are not.
+func (q *Queue) makeRoom(ctx context.Context) error {
+	var existing []string
+	for _, cfg := range streams(1, minRetention) {
+		s, err := q.js.Stream(ctx, cfg.Name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("stream %s: %w", cfg.Name, err)
+		}
+		// The ledger holds at least the salt of an installation that was only opened.
+		if cfg.Name != streamLedger && s.CachedInfo().State.LastSeq > 0 {
+			return fault("there are events already where the backup is to go", "choose an empty --data-dir or an account without these streams", "stream %s is not empty", cfg.Name)
+		}
+		existing = append(existing, cfg.Name)
+	}
+	for _, name := range existing {
+		if err := q.js.DeleteStream(ctx, name); err != nil {
+			return fmt.Errorf("stream %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// lineUpAgain lines up every event that was logged since then. The memory of steps keeps what is done from being done again.
+func (q *Queue) lineUpAgain(ctx context.Context, since time.Time) (count int, err error) {
+	q.memory = startMemory(q)
+	defer func() { err = errors.Join(err, q.memory.stop(ctx)) }()
+	last, err := q.lastSeq(ctx, streamEvents)
+	if err != nil {
+		return 0, err
+	}
+	var found []entry
+	for seq := last; seq > 0; seq-- {
+		msg, err := q.streams[streamEvents].GetMsg(ctx, seq)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("read the log: %w", err)
+		}
+		if msg.Time.Before(since) {
+			break
+		}
+		en, err := parseEntry(msg.Subject, msg.Header, msg.Data, msg.Sequence)
+		if err != nil {
+			return 0, err
+		}
+		found = append(found, en)
+	}
+	for _, en := range slices.Backward(found) {
+		again, err := q.lineUp(ctx, en)
+		if err != nil {
+			return count, err
+		}
+		if again {
+			count++
+		}
+	}
+	return count, nil
+}
+
+// lineUp lines an event up, unless its journal says that nothing is left to do or a person has to look at it.
+func (q *Queue) lineUp(ctx context.Context, en entry) (bool, error) {
+	key := en.event.Key()
+	j, marks, err := q.memory.peek(ctx, key)
+	if err != nil || marks.Discarded || j.chapter(&marks) == finished {
+		return false, err
+	}
+	slot, _, err := q.slot(ctx, en.event.Account, key)
+	if err != nil || slot != nil {
+		return false, err
+	}
+	unit := map[groupLane]bool{{en.group, en.lane}: true}
+	if err := q.register(ctx, unit); err != nil {
+		return false, err
+	}
+	p := pointer{Key: key, Seq: en.seq, Size: en.size, Old: true}
+	_, err = q.js.PublishMsg(ctx, p.msg(en.group, en.lane, en.contact, "restore:"+nuid.Next()))
+	return err == nil, err
+}
+
+// Migrate copies an embedded queue that is not in use to an external server and marks the data directory, so that it
+// is not worked again.
+func Migrate(ctx context.Context, from, to Options) (report BackupReport, err error) {
+	if from.URL != "" || to.URL == "" {
+		return report, errors.New("a migration goes from a data directory to a server")
+	}
+	file, err := os.CreateTemp(from.DataDir, "migrate-*.backup")
+	if err != nil {
+		return report, fault("the data directory cannot be written", "a migration needs room for a copy of it", "%w", err)
+	}
+	defer func() { err = errors.Join(err, file.Close(), os.Remove(file.Name())) }()
+	q, err := Open(ctx, from)
+	if err != nil {
+		return report, err
+	}
+	if _, err = q.Backup(ctx, file); err != nil {
+		return report, errors.Join(err, q.Close(ctx))
+	}
+	if err := q.Close(ctx); err != nil {
+		return report, err
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return report, err
+	}
+	if report, err = Restore(ctx, to, file); err != nil {
+		return report, err
+	}
+	text := "This store was copied to another NATS server. Set BRIDGE_NATS_URL to it.\n" +
+		"Working this copy again would do everything in it twice; delete this file only to go back before the other one was used.\n"
+	return report, os.WriteFile(filepath.Join(from.DataDir, movedMarker), []byte(text), 0o600)
+}
