@@ -279,7 +279,7 @@ func TestInterrupted(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	ix, log := open(t, filepath.Join(t.TempDir(), "history.db")), newMemoryLog()
-	const count = 3000
+	const count = 1200
 	for n := range count {
 		e := order(n, "default", "shop", "ada@example.com")
 		log.event(e, events.Normal)
@@ -287,7 +287,7 @@ func TestInterrupted(t *testing.T) {
 			Operation: "tags.apply", Status: 200, Served: []events.Served{{Key: e.Key(), Step: "s", Rule: "r"}}}})
 		log.outcome(state(e, day, events.Done, ""))
 	}
-	for range 40 {
+	for range 25 {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rng.IntN(4000))*time.Microsecond)
 		if err := ix.Follow(ctx, chunked{log, 50}); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatal(err)
