@@ -241,10 +241,18 @@ func element(decoder *xml.Decoder, depth int) (any, error) {
 	}
 }
 
-// checkEncoding refuses compressed bodies: no sender compresses, and a small one may grow without end.
+// checkEncoding refuses compressed bodies (no sender compresses, and a small one may grow without end) and multipart
+// ones, which no sender signs.
 func checkEncoding(h http.Header) error {
 	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return &Refusal{Status: http.StatusUnsupportedMediaType, Public: "compressed bodies are not taken", Hint: "send the body without Content-Encoding"}
+		return &Refusal{
+			Status: http.StatusUnsupportedMediaType, Public: "compressed bodies are not taken", Hint: "send the body without Content-Encoding",
+		}
+	}
+	if strings.HasPrefix(strings.ToLower(h.Get("Content-Type")), "multipart/") {
+		return &Refusal{
+			Status: http.StatusUnsupportedMediaType, Public: "multipart bodies are not taken", Hint: "send JSON, XML or an urlencoded form",
+		}
 	}
 	return nil
 }

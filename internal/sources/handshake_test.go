@@ -147,6 +147,10 @@ func TestMethodsAndEncodings(t *testing.T) {
 		if _, _, err := src.Open(context.Background(), r); statusOf(err) != http.StatusUnsupportedMediaType {
 			t.Errorf("%s, compressed: %v", k.Name, err)
 		}
+		r.Header = http.Header{"Content-Type": {"multipart/form-data; boundary=x"}}
+		if _, _, err := src.Open(context.Background(), r); statusOf(err) != http.StatusUnsupportedMediaType {
+			t.Errorf("%s, multipart: %v", k.Name, err)
+		}
 	}
 }
 
