@@ -54,6 +54,25 @@ func (a *App) listen(name, addr string, srv *http.Server, cert, key string) (str
 	return l.Addr().String(), nil
 }
 
+// quotaSample is how often the quota is written down for the history of days.
+const quotaSample = 5 * time.Minute
+
+// sampleQuota writes the quota of every account down now and then, until ctx ends.
+func (a *App) sampleQuota(ctx context.Context) error {
+	tick := time.NewTicker(quotaSample)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if err := a.desk.Sample(ctx); err != nil && ctx.Err() == nil {
+				a.set.Log.Warn("the quota could not be written down", "err", err)
+			}
+		}
+	}
+}
+
 // Wait returns when ctx ends (nil) or a part cannot go on.
 func (a *App) Wait(ctx context.Context) error {
 	select {

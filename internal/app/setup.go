@@ -153,6 +153,9 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 		Switches: &switches{a}, Log: log,
 	})
 	a.down.add("desk", func(context.Context) error { return a.desk.Close() })
+	if set.has(RoleWork) {
+		a.run("quota history", a.sampleQuota)
+	}
 	if err := a.startConsole(); err != nil {
 		return nil, err
 	}

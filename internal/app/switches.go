@@ -45,6 +45,25 @@ func (s *switches) Publish(ctx context.Context, account, source string, raw []js
 			from = append(from, i)
 		}
 	}
+	keys := make([]string, len(batch))
+	for i := range batch {
+		keys[i] = batch[i].Key()
+	}
+	// The log knows what the line does not remember any more; the router would find out too, but tell nobody.
+	known, err := s.app.history.Lookup(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	fresh := 0
+	for i := range batch {
+		if _, ok := known[keys[i]]; ok {
+			out[from[i]].Status = "duplicate"
+			continue
+		}
+		batch[fresh], from[fresh] = batch[i], from[i]
+		fresh++
+	}
+	batch = batch[:fresh]
 	if len(batch) == 0 {
 		return out, nil
 	}
