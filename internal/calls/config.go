@@ -72,11 +72,15 @@ const (
 	columnCap = 200
 	doubtCap  = 20
 
-	// bulkLinger is how long tags of bulk work wait for company, normalLinger (and longLinger at most) those of normal
-	// work when the day will not be enough.
-	bulkLinger   = 90 * time.Second
-	normalLinger = 10 * time.Minute
-	longLinger   = 30 * time.Minute
+	// bulkLinger is how long tags of bulk work wait for company while there are permits for it. When the day will not be
+	// enough, those of bulk work wait bulkLongLinger, because columns fill slowly then, and those of normal work
+	// longLinger; leftLinger when even normal work moves to tomorrow: an hour's wait lets more of it end today.
+	bulkLinger     = 90 * time.Second
+	bulkLongLinger = 2 * time.Hour
+	longLinger     = 30 * time.Minute
+	leftLinger     = time.Hour
+	// lastFlush is how long before midnight tags of normal work begin to wait less. By then few calls may be left an hour.
+	lastFlush = 45 * time.Minute
 
 	// parkAfter is how long a closed window is waited out; for longer ones events are given back to be parked.
 	parkAfter = 2 * time.Minute

@@ -286,12 +286,18 @@ func (p *Planner) demandLocked() (calls [len(events.Priorities)]int) {
 	return calls
 }
 
-// lingerLocked is how long pairs wait for company now.
+// lingerLocked is how long pairs wait for company now. Shortly before midnight they wait less and less: what is begun
+// shall end on the day that paid for it.
 func (p *Planner) lingerLocked(now time.Time) lingering {
-	var l lingering
-	l[events.Bulk] = bulkLinger
-	if p.c.Ledger.Scarce(now) {
-		l[events.Normal] = longLinger
+	l := lingering{events.Bulk: bulkLinger}
+	switch p.c.Ledger.Scarce(now) {
+	case quota.BulkLeft:
+		l[events.Normal], l[events.Bulk] = longLinger, bulkLongLinger
+	case quota.NormalLeft:
+		l[events.Normal], l[events.Bulk] = leftLinger, bulkLongLinger
+	}
+	if left := p.c.Ledger.Midnight(now).Sub(now); left < lastFlush {
+		l[events.Normal] = min(l[events.Normal], left/3)
 	}
 	return l
 }

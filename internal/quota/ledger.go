@@ -9,6 +9,7 @@ import (
 type Ledger struct {
 	mu sync.Mutex // guards all below
 
+	now    time.Time     // as last told
 	gap    time.Duration // between two permits
 	next   time.Time     // the second opens
 	sends  time.Time     // the next request may be written
@@ -51,6 +52,7 @@ func New(c Config) *Ledger {
 
 // rollLocked brings every window to now.
 func (l *Ledger) rollLocked(now time.Time) {
+	l.now = now
 	server := now.Add(l.skew)
 	if day := dayOf(server); !l.started || day != l.day.number {
 		if !l.started {

@@ -93,7 +93,7 @@ func (l *Ledger) placeLocked(o Observation) {
 	if len(l.flying) == 0 || o.Sent.IsZero() {
 		return
 	}
-	sent := o.At.Add(-o.At.Round(0).Sub(o.Sent.Round(0))) // by the clock that At was read from
+	sent := l.sentOf(o)
 	if sent.Before(l.flying[0]) {
 		return
 	}
@@ -103,11 +103,20 @@ func (l *Ledger) placeLocked(o Observation) {
 	l.tenant.move(granted, sent)
 }
 
+// sentOf is when the request was written, by the clock that At was read from.
+func (l *Ledger) sentOf(o Observation) time.Time {
+	if o.Sent.IsZero() {
+		return o.At
+	}
+	return o.At.Add(-o.At.Round(0).Sub(o.Sent.Round(0)))
+}
+
 // countLocked compares the server's counts with ours.
 func (l *Ledger) countLocked(o Observation) {
 	others := l.minute.sum + l.day.others
-	l.minute.observe(o.At, o.Minute)
-	l.tenant.observe(o.At, o.TenantMinute)
+	sent := l.sentOf(o)
+	l.minute.observe(sent, o.At, o.Minute)
+	l.tenant.observe(sent, o.At, o.TenantMinute)
 	server := func(t time.Time) time.Time { return t.Add(l.skew) }
 	l.day.observe(server(o.Sent), server(o.At), o.Day)
 	l.tenDay.observe(server(o.Sent), server(o.At), o.TenantDay)
@@ -122,12 +131,9 @@ func (l *Ledger) countLocked(o Observation) {
 	}
 }
 
-// seenLocked tells whether others were seen spending of late, by the time of the last observation.
+// seenLocked tells whether others were seen spending of late.
 func (l *Ledger) seenLocked() bool {
-	if l.seen.IsZero() || len(l.minute.own) == 0 {
-		return false
-	}
-	return l.minute.own[len(l.minute.own)-1].Sub(l.seen) < memoryOfOthers
+	return !l.seen.IsZero() && l.now.Sub(l.seen) < memoryOfOthers
 }
 
 // refusedLocked closes what refused. Refusals of calls that were on their way when the trouble began tell nothing new.

@@ -98,18 +98,44 @@ func (l *Ledger) closureLocked(now time.Time) *Closure {
 	return nil
 }
 
-// Scarce tells whether the day will not be enough for all that is expected and waits, so that merging is worth a
-// wait.
-func (l *Ledger) Scarce(now time.Time) bool {
+// Scarcity is how far the rest of a day's calls goes.
+type Scarcity uint8
+
+// The scarcities.
+const (
+	Enough     Scarcity = iota // for all that is expected and waits
+	BulkLeft                   // not for all bulk work: merging is worth a wait
+	NormalLeft                 // not for all normal work either: some of it moves to tomorrow whatever is done
+)
+
+// surely is by how much the expectation has to exceed what is left before normal work counts as left over.
+const surely = 1.03
+
+// Scarce tells how far the rest of the day's calls goes.
+func (l *Ledger) Scarce(now time.Time) Scarcity {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.rollLocked(now)
 	if l.day.limit == 0 {
-		return false
+		return Enough
 	}
-	server := now.Add(l.skew)
-	need := l.plan.need(server, Urgent, l.day.limit) + l.plan.need(server, Normal, l.day.limit) + float64(l.plan.waiting[Bulk])
-	return need > float64(l.dayLeftLocked())
+	server, left, w := now.Add(l.skew), float64(l.dayLeftLocked()), l.plan.waiting
+	urgent, normal := l.plan.rest(server, Urgent, l.day.limit), l.plan.rest(server, Normal, l.day.limit)
+	switch {
+	case urgent+normal+float64(w[Urgent]+w[Normal]) > left*surely:
+		return NormalLeft
+	case l.plan.need(server, Urgent, l.day.limit)+l.plan.need(server, Normal, l.day.limit)+float64(w[Bulk]) > left:
+		return BulkLeft
+	}
+	return Enough
+}
+
+// Midnight is when the server's day ends, by our clock.
+func (l *Ledger) Midnight(now time.Time) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rollLocked(now)
+	return midnight(l.day.number + 1).Add(-l.skew)
 }
 
 // maxDaysAhead bounds the search for an ETA.

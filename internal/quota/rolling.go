@@ -12,7 +12,8 @@ type stamp struct {
 }
 
 // rolling counts calls over the last span. Our own are known one by one, those of others from the server's
-// answers; the latter stand at the latest time at which they can have been made.
+// answers; the latter stand at the latest time at which they can have been made. Calls are kept for a while longer,
+// because an answer tells the server's count of when it got the request.
 type rolling struct {
 	span   time.Duration
 	limit  int // 0: none
@@ -20,9 +21,14 @@ type rolling struct {
 	from   time.Time
 
 	own    []time.Time // ascending
+	in     int         // own[in:] are in the window
 	others []stamp     // ascending
-	sum    int         // of others
+	othersIn,
+	sum int // of others[othersIn:]
 }
+
+// slowest is how old an answer's count may be.
+const slowest = 30 * time.Second
 
 // expire forgets what has left the window. What lies ahead of now, because the clock was put back, counts as made now.
 func (r *rolling) expire(now time.Time) {
@@ -32,28 +38,51 @@ func (r *rolling) expire(now time.Time) {
 	for i := len(r.others) - 1; i >= 0 && r.others[i].at.After(now); i-- {
 		r.others[i].at = now
 	}
-	n := 0
-	for n < len(r.own) && now.Sub(r.own[n]) >= r.span {
-		n++
+	for r.in < len(r.own) && now.Sub(r.own[r.in]) >= r.span {
+		r.in++
 	}
-	if n > 0 {
-		r.own = r.own[:copy(r.own, r.own[n:])]
+	for r.othersIn < len(r.others) && now.Sub(r.others[r.othersIn].at) >= r.span {
+		r.sum -= r.others[r.othersIn].n
+		r.othersIn++
 	}
-	n = 0
-	for n < len(r.others) && now.Sub(r.others[n].at) >= r.span {
-		r.sum -= r.others[n].n
-		n++
-	}
-	if n > 0 {
-		r.others = r.others[:copy(r.others, r.others[n:])]
-	}
+	r.purge(now)
 	if r.higher > 0 && !now.Before(r.from) {
 		r.limit, r.higher = r.higher, 0
 	}
 }
 
+// purge drops what no answer can speak of any more.
+func (r *rolling) purge(now time.Time) {
+	n := 0
+	for n < r.in && now.Sub(r.own[n]) >= r.span+slowest {
+		n++
+	}
+	if n > 0 {
+		r.own, r.in = r.own[:copy(r.own, r.own[n:])], r.in-n
+	}
+	n = 0
+	for n < r.othersIn && now.Sub(r.others[n].at) >= r.span+slowest {
+		n++
+	}
+	if n > 0 {
+		r.others, r.othersIn = r.others[:copy(r.others, r.others[n:])], r.othersIn-n
+	}
+}
+
 // used is how many calls the window holds; expire comes first.
-func (r *rolling) used() int { return len(r.own) + r.sum }
+func (r *rolling) used() int { return len(r.own) - r.in + r.sum }
+
+// since counts the calls that the window held at an earlier time, and all since.
+func (r *rolling) since(at time.Time) int {
+	n := 0
+	for i := len(r.own) - 1; i >= 0 && at.Sub(r.own[i]) < r.span; i-- {
+		n++
+	}
+	for i := len(r.others) - 1; i >= 0 && at.Sub(r.others[i].at) < r.span; i-- {
+		n += r.others[i].n
+	}
+	return n
+}
 
 // left is how many more fit.
 func (r *rolling) left() int {
@@ -72,7 +101,7 @@ func (r *rolling) opens(now time.Time, spare int) time.Time {
 	if need <= 0 {
 		return now
 	}
-	at, i, j := now, 0, 0
+	at, i, j := now, r.in, r.othersIn
 	for need > 0 {
 		if j >= len(r.others) || i < len(r.own) && !r.own[i].After(r.others[j].at) {
 			at = r.own[i]
@@ -92,7 +121,7 @@ func (r *rolling) add(at time.Time) { r.own = append(r.own, at) }
 // move corrects the time of a call: the request was written later than its permit was given.
 func (r *rolling) move(from, to time.Time) {
 	i, ok := slices.BinarySearchFunc(r.own, from, time.Time.Compare)
-	if !ok || !to.After(from) {
+	if !ok || i < r.in || !to.After(from) {
 		return
 	}
 	j := i
@@ -103,14 +132,14 @@ func (r *rolling) move(from, to time.Time) {
 	r.own[j] = to
 }
 
-// observe takes the server's count. The server counts ours, or fewer where requests are still on their way, and
-// those of others; what it has more than we know of was spent elsewhere, at the latest when it answered.
-func (r *rolling) observe(at time.Time, told Reading) {
+// observe takes the server's count. It counts those of ours that it had when it got the request, and those of
+// others; what it has more than we know of was spent elsewhere, at the latest when it answered.
+func (r *rolling) observe(sent, at time.Time, told Reading) {
 	if !told.Known {
 		return
 	}
 	r.learn(at, told.Limit)
-	if more := told.Used - r.used(); more > 0 {
+	if more := told.Used - r.since(sent); more > 0 {
 		r.others = append(r.others, stamp{at, more})
 		r.sum += more
 	}

@@ -151,7 +151,7 @@ func (l *Ledger) encodeLocked(now time.Time, block int) []byte {
 	if l.trouble.window == Open {
 		s.Trouble = storedClosed{}
 	}
-	s.Recent = recent(now, l.minute.own, l.minute.others)
+	s.Recent = recent(now, l.minute.own[l.minute.in:], l.minute.others[l.minute.othersIn:])
 	b, err := json.Marshal(&s)
 	if err != nil {
 		panic("quota: the ledger's state has no JSON form: " + err.Error()) // numbers and times only
