@@ -146,7 +146,7 @@ func describe(err error) problem {
 		p.Status, p.Detail = ref.status, ref.detail
 	case errors.As(err, &asked):
 		p.Status = map[ops.ErrorKind]int{ops.Invalid: http.StatusBadRequest, ops.NotFound: http.StatusNotFound,
-			ops.Ambiguous: http.StatusConflict, ops.Conflict: http.StatusConflict}[asked.Kind]
+			ops.Ambiguous: http.StatusConflict, ops.Conflict: http.StatusConflict, ops.Outside: http.StatusBadGateway}[asked.Kind]
 		p.Detail, p.Hint = asked.Message, asked.Hint
 	case errors.As(err, &tooLong):
 		p.Status, p.Detail = http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is longer than %d bytes", tooLong.Limit)

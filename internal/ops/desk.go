@@ -20,6 +20,7 @@ type Options struct {
 	Planner  Planner
 	Live     Live
 	Switches Switches
+	Keap     Keap         // nil: nothing is asked of Keap
 	Log      *slog.Logger // slog.Default() when nil
 }
 

@@ -11,6 +11,7 @@ const (
 	NotFound                   // there is no such thing
 	Ambiguous                  // there are several of that name
 	Conflict                   // not in the state that it is in
+	Outside                    // Keap says no, or nothing
 )
 
 // Error is what a person may read; Cause is for the log.

@@ -49,9 +49,10 @@ type Pause struct {
 
 // Credential is one key of an account. It holds no secret.
 type Credential struct {
-	Kind      string    `json:"kind"` // service account key, personal access token, OAuth2
+	Name      string    `json:"name,omitempty"` // where it stands in the configuration: service_account_key, next_key, …
+	Kind      string    `json:"kind"`           // service account key, personal access token, OAuth2
 	Masked    string    `json:"masked"`
-	Created   time.Time `json:"created,omitzero"`
+	Created   time.Time `json:"created,omitzero"` // of a login; of a key, when it was first used here: Keap does not tell
 	LastUsed  time.Time `json:"last_used,omitzero"`
 	LastError string    `json:"last_error,omitempty"`
 	Active    bool      `json:"active"`
