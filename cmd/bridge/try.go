@@ -65,6 +65,12 @@ func must(cmd *cobra.Command, names ...string) {
 			panic(err) // a flag that does not exist: a mistake in this program
 		}
 	}
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if err := cmd.ValidateRequiredFlags(); err != nil {
+			return &usageError{err, "run " + cmd.CommandPath() + " --help for its flags"}
+		}
+		return nil
+	}
 }
 
 func readInput(in io.Reader, path string) ([]byte, error) {
