@@ -42,6 +42,7 @@ var apiRoutes = []route{
 	{method: "GET", path: "/api/rates", role: Viewer, handle: (*Console).apiRates},
 	{method: "GET", path: "/api/quota", role: Viewer, handle: (*Console).apiQuota},
 	{method: "GET", path: "/api/audit", role: Viewer, handle: (*Console).apiAudit},
+	{method: "GET", path: "/api/backup", role: Admin, handle: (*Console).apiBackup},
 }
 
 //go:embed openapi.json

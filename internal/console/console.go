@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"crypto/sha256"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -38,6 +39,8 @@ type Options struct {
 	Ready func(ctx context.Context) error
 	// Configure replaces an account's configuration (YAML or JSON), or removes it when body is nil. nil: 404.
 	Configure func(ctx context.Context, account string, body []byte) error
+	// Backup writes everything that is stored. nil: 404.
+	Backup func(ctx context.Context, w io.Writer) error
 	// Observe is called for every answered request; route is the pattern. nil: nobody counts.
 	Observe func(route string, status int, took time.Duration)
 }
