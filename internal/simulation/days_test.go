@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
@@ -50,27 +49,10 @@ func seeds(n int) []uint64 {
 	return list
 }
 
-// simulate runs a setup in a bubble of its own.
-func simulate(t *testing.T, s Setup) *Report {
-	t.Helper()
-	var (
-		report  *Report
-		err     error
-		started = time.Now()
-	)
-	synctest.Test(t, func(*testing.T) { report, err = Run(s) })
-	if err != nil {
-		t.Fatalf("seed %d: %v", s.Seed, err)
-	}
-	report.Took = time.Since(started)
-	return report
-}
-
 // TestOneByOne: what other tools do is as bad as said, and the harness around both planners finds nothing wrong with it.
 func TestOneByOne(t *testing.T) {
 	t.Parallel()
-	w := BlackFriday()
-	r := simulate(t, Setup{Workload: w, Seed: seeds(1)[0], OneByOne: true, Load: Load{Live: 400, From: 10 * time.Hour, Until: 12 * time.Hour, Fill: 300, FillAt: 11 * time.Hour}})
+	r := simulate(t, Setup{Seed: seeds(1)[0], OneByOne: true, Load: Load{Live: 400, From: 10 * time.Hour, Until: 12 * time.Hour, Fill: 300, FillAt: 11 * time.Hour}})
 	t.Log(r)
 	for _, m := range r.Mistakes {
 		t.Error(m)
@@ -87,11 +69,43 @@ func TestDays(t *testing.T) {
 	for i, seed := range seeds(days) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
-			r := simulate(t, Setup{Workload: w, Seed: seed, Load: w.Days[i%len(w.Days)], Forecast: 1, Weather: Storm(seed, 0, 24*time.Hour)})
+			r := simulate(t, Setup{Seed: seed, Load: w.Days[i%len(w.Days)], Forecast: 1, Weather: Storm(seed, 0, 24*time.Hour)})
 			t.Log(r)
 			for _, m := range r.Mistakes {
 				t.Error(m)
 			}
 		})
 	}
+}
+
+// TestHours runs two hours at any time of the day, over midnight too, with a day that may be short of calls.
+func TestHours(t *testing.T) {
+	_, runs := amount(t)
+	for _, seed := range seeds(runs) {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			t.Parallel()
+			r := simulate(t, hours(seed))
+			t.Log(r)
+			for _, m := range r.Mistakes {
+				t.Error(m)
+			}
+		})
+	}
+}
+
+// hours draws a run of two hours.
+func hours(seed uint64) Setup {
+	rng := rand.New(rand.NewPCG(seed, 0x686f757273))
+	from := time.Duration(rng.Int64N(int64(22*time.Hour) + 1))
+	s := Setup{
+		Seed: seed, Forecast: []float64{0, 0.8, 1, 1.2}[rng.IntN(4)], Weather: Storm(seed, from, from+2*time.Hour),
+		Load: Load{Live: 50 + rng.IntN(1500), From: from, Until: from + 2*time.Hour},
+	}
+	if rng.IntN(2) == 0 {
+		s.Load.Fill, s.Load.FillAt = 1+rng.IntN(1500), from+time.Duration(rng.Int64N(int64(2*time.Hour)))
+	}
+	if rng.IntN(3) == 0 {
+		s.DayLimit = 300 + s.Load.Live + s.Load.Fill/2 + rng.IntN(1000)
+	}
+	return s
 }

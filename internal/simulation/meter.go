@@ -4,7 +4,6 @@ import (
 	"sync"
 	"time"
 
-	"bridge/internal/events"
 	"bridge/internal/quota"
 )
 
@@ -20,6 +19,7 @@ const (
 type meter struct {
 	r          *trial
 	unfinished bool
+	notes      []string
 
 	mu    sync.Mutex
 	since time.Time   // work has waited without a break; zero: it has not
@@ -57,17 +57,10 @@ func (m *meter) look(now time.Time) {
 	}
 }
 
-// released tells whether plenty of work waits that the plan of the day lets go.
+// released tells whether plenty of bulk work waits that the plan of the day lets go. Only bulk work tells: normal work
+// that waits may do so for company.
 func released(o quota.Outlook) bool {
-	if o.Closed != nil {
-		return false
-	}
-	for _, p := range events.Priorities {
-		if o.Waiting[p] >= plenty && o.Left-o.Kept[p] >= plenty {
-			return true
-		}
-	}
-	return false
+	return o.Closed == nil && o.Waiting[quota.Bulk] >= plenty && o.Left-o.Kept[quota.Bulk] >= plenty
 }
 
 // use is the share of the minutes' calls that were made, of all minutes that had work; 1 when there were none.

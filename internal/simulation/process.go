@@ -68,10 +68,25 @@ func (r *trial) open() error {
 			Account: func(string) (calls.Account, bool) { return calls.Account{Keap: client, UserID: "1"}, true },
 		})
 	}
-	p.lane = dispatch.NewLane(dispatch.NewWorker(p.planner, p.view, r.plans, r.log), r.inbox, dispatch.DefaultLimits, r.log)
+	worker := dispatch.NewWorker(p.planner, p.view, r.plans, r.log)
+	worker.Jitter(p.wire.float)
+	p.lane = dispatch.NewLane(inOrder{worker}, r.inbox, dispatch.DefaultLimits, r.log)
 	p.fed.Go(func() { p.feed(nudge) })
 	r.now.Store(p)
 	return nil
+}
+
+// inOrder parks each event until a nanosecond of its own: timers of a bubble that end at the same instant fire in an
+// order that no seed repeats.
+type inOrder struct{ *dispatch.Worker }
+
+// Handle is part of dispatch.Handler.
+func (o inOrder) Handle(ctx context.Context, d events.Delivery) events.Verdict {
+	v := o.Worker.Handle(ctx, d)
+	if !v.Until.IsZero() {
+		v.Until = v.Until.Add(time.Duration(d.Seq))
+	}
+	return v
 }
 
 // feed hands deliveries over while there is room.
@@ -95,6 +110,9 @@ func (p *process) feed(nudge <-chan struct{}) {
 		if d.Priority == events.Urgent {
 			p.planner.Hurry(d.Contact)
 		}
+		// One delivery after another: among thousands of runnable goroutines the scheduler picks an order that no seed
+		// repeats.
+		time.Sleep(1)
 	}
 }
 

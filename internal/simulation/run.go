@@ -15,23 +15,23 @@ import (
 // simKey is the service account key that the bridge calls with.
 const simKey = "KeapAK-simulation-0000000000000000000000000000"
 
-// Setup says what to run. Workload and Load are required.
+// Setup says what to run of the reference workload.
 type Setup struct {
-	Workload *Workload
-	Load     Load
-	Seed     uint64
+	Load Load
+	Seed uint64
 
 	OneByOne bool    // with the planner of other tools instead of ours
 	Forecast float64 // what the ledger's history expects, as a share of what comes; 0: it has no history
 	DayLimit int     // 0: the workload's
 	Weather  Weather
 	Patience time.Duration // how long after the day's begin events may be unfinished; 0: a week
-	Log      *slog.Logger  // nil: none
+	Log      *slog.Logger  `json:"-"` // nil: none
 }
 
 // trial is one run under way.
 type trial struct {
 	Setup
+	*Workload
 	day    *Day
 	keap   *sandbox.Server
 	inbox  *inbox
@@ -49,7 +49,8 @@ type trial struct {
 // Run runs a day and measures it. Call it in a testing/synctest bubble, where it takes seconds. An error means that the
 // run itself failed; what the day should not have been is in the report.
 func Run(s Setup) (*Report, error) {
-	r := &trial{Setup: s, day: s.Workload.Day(s.Seed, s.Load), inbox: newInbox(), store: newStore(), log: s.Log}
+	w := BlackFriday()
+	r := &trial{Setup: s, Workload: w, day: w.Day(s.Seed, s.Load), inbox: newInbox(), store: newStore(), log: s.Log}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}

@@ -85,6 +85,16 @@ func Storm(seed uint64, from, until time.Duration) Weather {
 	return w
 }
 
+// told tells whether every answer of Keap, refusals too, says how the windows stand.
+func (w *Weather) told() bool {
+	for _, s := range w.Keap {
+		if s.Headers != "" && s.Headers != "full" || s.On429 != "" && s.On429 != "same" && s.On429 != "full" {
+			return false
+		}
+	}
+	return true
+}
+
 // happening is one thing that the weather does.
 type happening struct {
 	at time.Duration

@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// A request reaches Keap between 20 and 60 ms after it is written; the rest of a call's time passes there and on the
-// way back. So requests that leave in step arrive up to 40 ms out of step.
+// A request reaches Keap between 20 and 35 ms after it is written; the rest of a call's time passes there and on the
+// way back. So requests that leave in step arrive up to 15 ms out of step.
 const (
 	leastWayOut = 20 * time.Millisecond
-	moreWayOut  = 40 * time.Millisecond
+	moreWayOut  = 15 * time.Millisecond
 )
 
 // errCut is what a process sees of the network once it was killed.
@@ -40,6 +40,13 @@ func (w *wire) draw() (out, back time.Duration) {
 	out = leastWayOut + time.Duration(w.rng.Int64N(int64(moreWayOut)))
 	all := w.least + time.Duration(w.rng.ExpFloat64()*float64(w.more))
 	return out, all - out
+}
+
+// float draws a number in [0, 1).
+func (w *wire) float() float64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.rng.Float64()
 }
 
 // RoundTrip carries one request.

@@ -30,7 +30,7 @@ type Workload struct {
 		Kind     Kind            `json:"kind"`
 		Priority events.Priority `json:"priority"`
 	} `json:"back_fill"`
-	OneByOne map[Kind]int `json:"one_by_one"` // calls of a bridge that looks up and merges nothing
+	Unmerged map[Kind]int `json:"one_by_one"` // calls of a bridge that looks up and merges nothing
 	AtLeast  map[Kind]int `json:"at_least"`   // calls of an event alone
 	Call     struct {
 		LeastMS int `json:"least_ms"`

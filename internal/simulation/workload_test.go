@@ -53,7 +53,7 @@ func TestWorkloadIsTheReference(t *testing.T) {
 		"hours": slices.Equal(ref.Weights, w.BusyByHour[:]), "known": ref.Known == w.Contacts.KnownBefore,
 		"returning": ref.Return.Today == w.Contacts.ReturningMadeToday,
 		"back-fill": ref.BackFill.At == "09:00" && w.BackFill.Hour == 9 && ref.BackFill.Events == w.BackFill.Events,
-		"calls":     reflect.DeepEqual(ref.Calls.OneByOne, w.OneByOne) && reflect.DeepEqual(ref.Calls.AtLeast, w.AtLeast),
+		"calls":     reflect.DeepEqual(ref.Calls.OneByOne, w.Unmerged) && reflect.DeepEqual(ref.Calls.AtLeast, w.AtLeast),
 		"limits":    ref.Limits.Minute == w.Quota.Minute && ref.Limits.Day == w.Quota.Day && ref.Column == w.Column,
 		"variants":  reflect.DeepEqual(ref.Variants, w.Days), "kinds": len(ref.Kinds) == len(w.Live),
 	} {
