@@ -284,12 +284,27 @@ func TestOutboundReachesPublicAddressesOnly(t *testing.T) {
 	}
 }
 
+// fakeNotes are notes of one process.
+type fakeNotes map[string][]byte
+
+func (n fakeNotes) Note(_ context.Context, name string) ([]byte, uint64, error) {
+	return n[name], 0, nil
+}
+
+func (n fakeNotes) SaveNote(_ context.Context, name string, value []byte, _ uint64) (uint64, error) {
+	n[name] = value
+	return 0, nil
+}
+
 func TestKeapHooksKnowTheirOwn(t *testing.T) {
 	k := newKeapHooks()
+	k.notes = fakeNotes{}
 	if k.Pending("a", "s") {
 		t.Error("a handshake is pending that nobody began")
 	}
-	k.expect("a", "s")
+	if err := k.expect(t.Context(), "a", "s"); err != nil {
+		t.Fatal(err)
+	}
 	if !k.Pending("a", "s") || k.Pending("a", "other") {
 		t.Error("the handshake that was begun is not pending, or another one is")
 	}

@@ -2,11 +2,13 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
 
 	"bridge/internal/events"
+	"bridge/internal/queue"
 	"bridge/internal/rules"
 	"bridge/internal/sources"
 )
@@ -27,7 +29,16 @@ func (f *front) Enrich(ctx context.Context, e *events.Event) error {
 	if !ok {
 		return fmt.Errorf("source %s cannot be asked for what is missing: give it enrich:", e.Source)
 	}
-	return asks.Enrich(ctx, e)
+	err = asks.Enrich(ctx, e)
+	var later *sources.Later
+	if errors.As(err, &later) {
+		wait := time.Duration(0) // the queue's own delays
+		if !later.At.IsZero() {
+			wait = max(0, later.At.Sub(f.now()))
+		}
+		return &queue.Later{After: wait, Err: err}
+	}
+	return err
 }
 
 // Route implements queue.Front. An expression that fails here fails again, and with its reason, when the event is planned.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -28,6 +29,7 @@ type groups struct {
 	timeout   time.Duration
 	transport http.RoundTripper
 	tokens    func(account string) keap.TokenStore
+	keys      *keyBook
 	gate      *gate
 
 	mu   sync.Mutex
@@ -41,6 +43,7 @@ type group struct {
 	ledger  *quota.Ledger
 	planner *calls.Planner
 	lane    *dispatch.Lane
+	deaf    func() // ends answerPermits
 
 	mu      sync.Mutex
 	clients map[string]client // by account
@@ -50,7 +53,6 @@ type group struct {
 type client struct {
 	from *account
 	keap *keap.Client
-	cred keap.Credential
 }
 
 // Open implements queue.Groups.
@@ -74,6 +76,9 @@ func (gs *groups) Open(ctx context.Context, name string, lease queue.Lease) (que
 	})
 	worker := dispatch.NewWorker(g.planner, gs.queue, gs.plans, gs.log)
 	g.lane = dispatch.NewLane(&observed{worker, gs}, gs.queue, dispatch.DefaultLimits, gs.log)
+	if g.deaf, err = gs.queue.Answer(permitsName(name), g.answerPermits); err != nil {
+		return nil, errors.Join(err, g.lane.Close(ctx), g.planner.Close(ctx))
+	}
 	gs.mu.Lock()
 	gs.open[name] = g
 	gs.mu.Unlock()
@@ -116,6 +121,7 @@ func (g *group) Close(ctx context.Context) error {
 		delete(g.owner.open, g.name)
 	}
 	g.owner.mu.Unlock()
+	g.deaf()
 	if err := g.lane.Close(ctx); err != nil {
 		return err
 	}
@@ -154,10 +160,10 @@ func (g *group) connect(a *account) (client, error) {
 		return client{}, err
 	}
 	k, err := keap.New(keap.Options{
-		BaseURL: g.owner.baseURL, Credential: cred, Transport: g.owner.transport, Timeout: g.owner.timeout,
+		BaseURL: g.owner.baseURL, Credential: cred, Transport: g.owner.witness(a.Name), Timeout: g.owner.timeout,
 		Observe: g.ledger.Observe, Extra: g.extra,
 	})
-	return client{from: a, keap: k, cred: cred}, err
+	return client{from: a, keap: k}, err
 }
 
 // extra takes a permit for a request that a client makes beside the planner: the confirmation of a 401, for one.
@@ -175,10 +181,7 @@ func (gs *groups) credential(a *account) (keap.Credential, error) {
 	k := &a.Keap
 	switch k.Kind() {
 	case keap.OAuth:
-		return keap.NewOAuth2(keap.OAuth2Config{
-			ClientID: k.OAuth2.ClientID, ClientSecret: k.OAuth2.ClientSecret, RedirectURL: k.OAuth2.RedirectURL,
-			BaseURL: gs.baseURL, Store: gs.tokens(a.Name), Transport: gs.transport,
-		})
+		return gs.login(a, k.OAuth2.RedirectURL)
 	case keap.PAT:
 		return keap.PersonalAccessToken(k.PersonalAccessToken, k.NextKey)
 	default:

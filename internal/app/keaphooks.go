@@ -1,16 +1,21 @@
 package app
 
 import (
+	"context"
+	"errors"
 	"sync"
 	"time"
+
+	"bridge/internal/queue"
 )
 
-// keapHooks is what sources of kind keap have to know about the bridge's own dealings with Keap. Safe for
-// concurrent use.
+// keapHooks is what sources of kind keap have to know about the bridge's own dealings with Keap. Handshakes that are
+// expected stand in a note of the queue, so that every process that takes webhooks knows of them. Safe for concurrent use.
 type keapHooks struct {
-	mu      sync.Mutex
-	pending map[[2]string]time.Time            // until, by account and source
-	wrote   map[string]map[string][2]time.Time // first and last write, by account and contact
+	notes notes // set before the first source is used
+
+	mu    sync.Mutex
+	wrote map[string]map[string][2]time.Time // first and last write, by account and contact
 }
 
 const (
@@ -20,22 +25,43 @@ const (
 	echoTime = 3 * time.Minute
 )
 
+// notes are what processes share; *queue.Queue has them.
+type notes interface {
+	Note(ctx context.Context, name string) (value []byte, revision uint64, err error)
+	SaveNote(ctx context.Context, name string, value []byte, revision uint64) (uint64, error)
+}
+
 func newKeapHooks() *keapHooks {
-	return &keapHooks{pending: map[[2]string]time.Time{}, wrote: map[string]map[string][2]time.Time{}}
+	return &keapHooks{wrote: map[string]map[string][2]time.Time{}}
 }
 
-// expect opens the door for one handshake.
-func (k *keapHooks) expect(account, source string) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.pending[[2]string{account, source}] = time.Now().Add(handshakeTime)
+func handshakeNote(account, source string) string { return "handshake/" + account + "/" + source }
+
+// expect opens the door for handshakes of a source for a while.
+func (k *keapHooks) expect(ctx context.Context, account, source string) error {
+	for {
+		_, revision, err := k.notes.Note(ctx, handshakeNote(account, source))
+		if err != nil {
+			return err
+		}
+		until, err := time.Now().Add(handshakeTime).UTC().MarshalText()
+		if err != nil {
+			return err
+		}
+		_, err = k.notes.SaveNote(ctx, handshakeNote(account, source), until, revision)
+		if !errors.Is(err, queue.ErrConflict) {
+			return err
+		}
+	}
 }
 
-// Pending implements sources.KeapHooks.
+// Pending implements sources.KeapHooks. It is asked for handshakes with the right address only, which are rare.
 func (k *keapHooks) Pending(account, source string) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return time.Now().Before(k.pending[[2]string{account, source}])
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	value, _, err := k.notes.Note(ctx, handshakeNote(account, source))
+	var until time.Time
+	return err == nil && until.UnmarshalText(value) == nil && time.Now().Before(until)
 }
 
 // Ours implements sources.KeapHooks: a change of a contact that the bridge wrote a moment before is taken for its own.

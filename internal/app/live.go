@@ -103,6 +103,9 @@ func (l *live) Accounts(ctx context.Context) ([]ops.Account, error) {
 			o.Owner = owner()
 			l.running(g, a, &s, &o)
 		}
+		if o.Credentials, err = l.app.credentials(ctx, a); err != nil {
+			return nil, err
+		}
 		if paused, _ := l.app.gate.state(name); paused {
 			o.Paused = &ops.Pause{Reason: events.Paused}
 		}
@@ -128,11 +131,6 @@ func (l *live) running(g *group, a *account, s *calls.Status, o *ops.Account) {
 		if c, ok := s.Paused[name]; ok {
 			o.Ready, o.Paused = false, &ops.Pause{Reason: c.Reason, Until: &c.Until}
 		}
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if c, ok := g.clients[a.Name]; ok {
-		o.Credentials = []ops.Credential{{Kind: string(c.cred.Kind()), Masked: c.cred.Masked(), Active: true}}
 	}
 }
 

@@ -1,14 +1,10 @@
 package app
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -42,63 +38,6 @@ func keapTransport() *http.Transport {
 		IdleConnTimeout: 90 * time.Second, ForceAttemptHTTP2: true,
 		DialContext: (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 	}
-}
-
-// certificates fetches and keeps senders' certificates; sources check the addresses before they ask.
-type certificates struct {
-	client *http.Client
-
-	mu   sync.Mutex
-	kept map[string]certificate
-}
-
-type certificate struct {
-	pem   []byte
-	until time.Time
-}
-
-// How long a certificate is kept, how large it may be, and how many are kept: senders use a handful.
-const (
-	certificateLife = 24 * time.Hour
-	certificateSize = 64 << 10
-	certificateMost = 100
-)
-
-func newCertificates() *certificates {
-	return &certificates{client: outbound(), kept: map[string]certificate{}}
-}
-
-// Certificate implements sources.Certificates.
-func (c *certificates) Certificate(ctx context.Context, url string) ([]byte, error) {
-	c.mu.Lock()
-	kept, ok := c.kept[url]
-	c.mu.Unlock()
-	if ok && time.Now().Before(kept.until) {
-		return kept.pem, nil
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	res, err := c.client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the certificate's server answers %s", res.Status)
-	}
-	pem, err := io.ReadAll(io.LimitReader(res.Body, certificateSize))
-	if err != nil {
-		return nil, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.kept) >= certificateMost {
-		clear(c.kept)
-	}
-	c.kept[url] = certificate{pem, time.Now().Add(certificateLife)}
-	return pem, nil
 }
 
 // refusePrivate is asked with the resolved address before a connection is made.

@@ -104,7 +104,8 @@ func Run(ctx context.Context, set Settings) error {
 
 // startSandbox serves the Keap simulator on a free loopback port.
 func (a *App) startSandbox(cfg *config.Config) error {
-	a.Sandbox = sandbox.New(sandbox.Options{Logger: a.set.Log})
+	a.Sandbox = sandbox.New(sandbox.Options{Logger: a.set.Log, Hooks: &http.Client{Timeout: 30 * time.Second}})
+	a.run("hooks of the sandbox", func(ctx context.Context) error { a.Sandbox.RunHooks(ctx); return nil })
 	if err := prepareSandbox(a.Sandbox, cfg); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -20,7 +21,7 @@ func (a *App) startConsole() error {
 	env := &a.set.Env
 	opt := console.Options{
 		Desk: a.desk, Version: a.set.Version, Log: a.set.Log, Token: env.ConsoleToken, MetricsToken: env.MetricsToken,
-		Secure: strings.HasPrefix(env.PublicURL, "https://"), Metrics: a.metrics.handler(), Ready: a.ready, Configure: a.configure,
+		Secure: strings.HasPrefix(env.PublicURL, "https://"), Metrics: a.metrics.handler(), Ready: a.ready, Configure: a.configure, Backup: a.backup,
 	}
 	if env.ConsoleTokens != "" {
 		f, err := os.Open(env.ConsoleTokens)
@@ -62,6 +63,12 @@ func consoleServer(h http.Handler, log *slog.Logger) *http.Server {
 		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+}
+
+// backup writes everything that is stored while the bridge works.
+func (a *App) backup(ctx context.Context, w io.Writer) error {
+	_, err := a.queue.Backup(ctx, w)
+	return err
 }
 
 // ready tells whether this process can take and work events.

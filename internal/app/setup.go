@@ -38,6 +38,7 @@ var (
 	_ ops.Planner       = (*live)(nil)
 	_ ops.Live          = (*live)(nil)
 	_ ops.Switches      = (*switches)(nil)
+	_ ops.Keap          = (*visits)(nil)
 )
 
 // App is a running bridge.
@@ -51,6 +52,7 @@ type App struct {
 	groups  *groups
 	gate    *gate
 	front   *front
+	hooks   *keapHooks
 	live    *live
 	desk    *ops.Desk
 	failed  chan error // a part that cannot go on
@@ -91,10 +93,10 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	}
 
 	// Sources: what they may use of the world.
-	a.front = &front{now: time.Now}
+	a.front, a.hooks = &front{now: time.Now}, newKeapHooks()
 	a.worlds = &worlds{maxBody: int64(env.MaxBody), log: log, deps: sources.Deps{
-		Now: time.Now, Remember: time.Duration(env.Retention), Certificates: newCertificates(), Template: config.Templates{},
-		HTTP: outbound(), Keap: newKeapHooks(),
+		Now: time.Now, Remember: time.Duration(env.Retention), Certificates: sources.NewCertificates(outbound(), time.Now), Template: config.Templates{},
+		HTTP: outbound(), Keap: a.hooks,
 	}}
 	a.front.worlds = a.worlds
 	a.worlds.use(cfg)
@@ -115,6 +117,7 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 		return nil, err
 	}
 	a.down.add("queue", a.queue.Close)
+	a.hooks.notes = a.queue
 	a.history, err = history.Open(ctx, filepath.Join(env.DataDir, "history.db"), history.Options{
 		Hash: a.queue.ContactHash, Retention: time.Duration(env.Retention), Log: log,
 	})
@@ -135,11 +138,12 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	// The working side: routing, quota groups, workers.
 	a.groups = &groups{
 		worlds: a.worlds, queue: a.queue, plans: a.front, metrics: a.metrics, log: log, open: map[string]*group{},
-		baseURL: env.KeapBaseURL, timeout: env.KeapTimeout, transport: keapTransport(), gate: a.gate,
+		baseURL: env.KeapBaseURL, timeout: env.KeapTimeout, transport: keapTransport(), gate: a.gate, keys: newKeyBook(a.queue, log),
 		tokens: func(account string) keap.TokenStore {
 			return &tokenStore{queue: a.queue, account: account, key: env.SecretKey}
 		},
 	}
+	a.run("book of keys", a.groups.keys.follow)
 	if set.has(RoleWork) {
 		if err := a.queue.Start(ctx, a.groups, a.front, a.history); err != nil {
 			return nil, err
@@ -150,7 +154,7 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	// The console, its API, health and metrics.
 	a.desk = ops.New(ops.Options{
 		Index: a.history, Records: a.history, News: a.history, Archive: a.queue, Work: a.queue, Planner: a.live, Live: a.live,
-		Switches: &switches{a}, Log: log,
+		Switches: &switches{a}, Keap: &visits{a}, Log: log,
 	})
 	a.down.add("desk", func(context.Context) error { return a.desk.Close() })
 	if set.has(RoleWork) {

@@ -240,8 +240,8 @@ func (c *checker) source(account, name string, s sources.Config) {
 		}
 		c.wrong(at, m.Text, "")
 	}
-	if kind, ok := sources.KindOf(s.Kind); ok && s.Rate != nil && kind.NeverRetries() && s.Kind != "generic" {
-		c.warning(path+".rate", kind.Title+" never retries: what this limit refuses is lost", "")
+	for _, w := range sources.Warnings(s) {
+		c.warning(path+"."+w.Path, w.Text, "")
 	}
 }
 

@@ -60,6 +60,9 @@ func (r *router) enriching(ctx context.Context, l *lease) error {
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		msgs, err := fetch(c, batchMost)
+		if errors.Is(err, errNoAnswer) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -96,6 +99,7 @@ func (r *router) enrichOne(ctx context.Context, l *lease, m jetstream.Msg, room 
 				return // the next owner asks again
 			}
 			if err == nil {
+				r.renamed(it)
 				break
 			}
 			if after == 0 || r.q.opt.Now().Sub(it.event.Received) > enrichFor {
@@ -148,6 +152,18 @@ func (r *router) askSender(ctx context.Context, e *events.Event, room chan struc
 		return time.Millisecond, err
 	}
 	return 0, err
+}
+
+// renamed follows an event whose look-up told which fact it is, and so its id: from here on it is recognised by that.
+func (r *router) renamed(it *item) {
+	before := it.key
+	if it.key = it.event.Key(); it.key == before {
+		return
+	}
+	r.q.RecordLater(events.Outcome{
+		Kind: events.OutcomeState, At: r.q.opt.Now().UTC(), Account: it.event.Account, Key: before, State: events.Done, Reason: events.Duplicate,
+		Detail: "the sender's answer told which fact it is: it goes on as " + it.event.ID,
+	})
 }
 
 // inProgress keeps messages in hand from being delivered again.

@@ -36,29 +36,11 @@ func TestOrdersAndLeads(t *testing.T) {
 	if err := crm.SetFaults(faults); err != nil {
 		t.Fatal(err)
 	}
-	cfg, data := folder(t, shopRules)
-	env := config.DefaultEnv()
-	env.Config, env.DataDir, env.KeapBaseURL, env.KeapTimeout = cfg, data, url, time.Second
-	env.HTTPAddr, env.ConsoleAddr, env.NatsListen = "127.0.0.1:0", "127.0.0.1:0", freePort(t)
-	user, publicKey := natsUser(t)
-	env.NatsUsers = filepath.Join(filepath.Dir(cfg), "users")
-	if err := os.WriteFile(env.NatsUsers, []byte(publicKey+" ingest.default.crm\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	a, err := app.Start(t.Context(), app.Settings{Env: env, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := a.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-
+	a, publisher := inProcess(t, url)
 	var sending sync.WaitGroup
 	c := client(t)
 	sending.Go(func() { sendOrders(t, c, "http://"+a.HTTPAddr, orders) })
-	sending.Go(func() { sendLeads(t, env.NatsListen, user, leads) })
+	sending.Go(func() { sendLeads(t, publisher, leads) })
 	sending.Wait()
 	rows := (&api{c, "http://" + a.ConsoleAddr}).settled(t, orders+leads)
 
@@ -94,6 +76,32 @@ func TestOrdersAndLeads(t *testing.T) {
 	}
 	if states["done "] < (orders+leads)*9/10 {
 		t.Errorf("too few are done: %v", states)
+	}
+}
+
+// inProcess starts a bridge in this process, with a port for one publisher on NATS.
+func inProcess(t *testing.T, keapURL string) (*app.App, func() (*nats.Conn, error)) {
+	t.Helper()
+	cfg, data := folder(t, shopRules)
+	env := config.DefaultEnv()
+	env.Config, env.DataDir, env.KeapBaseURL, env.KeapTimeout = cfg, data, keapURL, time.Second
+	env.HTTPAddr, env.ConsoleAddr, env.NatsListen = "127.0.0.1:0", "127.0.0.1:0", freePort(t)
+	user, publicKey := natsUser(t)
+	env.NatsUsers = filepath.Join(filepath.Dir(cfg), "users")
+	if err := os.WriteFile(env.NatsUsers, []byte(publicKey+" ingest.default.crm\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a, err := app.Start(t.Context(), app.Settings{Env: env, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := a.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return a, func() (*nats.Conn, error) {
+		return nats.Connect("nats://"+env.NatsListen, user)
 	}
 }
 
@@ -133,8 +141,8 @@ func sendOrders(t *testing.T, c *http.Client, base string, n int) {
 	all.Wait()
 }
 
-func sendLeads(t *testing.T, addr string, user nats.Option, n int) {
-	nc, err := nats.Connect("nats://"+addr, user, nats.CustomInboxPrefix("_INBOX_crm"))
+func sendLeads(t *testing.T, connect func() (*nats.Conn, error), n int) {
+	nc, err := connect()
 	if err != nil {
 		t.Error(err)
 		return

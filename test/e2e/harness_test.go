@@ -260,3 +260,8 @@ func (e *effects) checkOrder(t *testing.T, n, customer int, row events.Row) {
 		t.Errorf("order %d is done, but: %d goals, %d notes, tags %v", n, goals, notes, e.tags[email])
 	}
 }
+
+// contextFor bounds what is expected to get no answer.
+func contextFor(t *testing.T) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(t.Context(), 500*time.Millisecond)
+}

@@ -1,0 +1,147 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"bridge/internal/calls"
+	"bridge/internal/keap"
+	"bridge/internal/ops"
+	"bridge/internal/quota"
+)
+
+// visit is an account's Keap for a person: every request takes a permit of its quota group first. It is for one
+// goroutine. Close it.
+type visit struct {
+	app     *App
+	account *account
+	keap    *keap.Client
+
+	mu      sync.Mutex // observe may be called by the client while permits move
+	permits permits
+}
+
+// visit opens an account's Keap with a credential, nil for the configured one.
+func (a *App) visit(ctx context.Context, name string, cred keap.Credential) (*visit, error) {
+	acc := a.worlds.find(name)
+	if acc == nil {
+		return nil, &ops.Error{Kind: ops.NotFound, Message: fmt.Sprintf("account %q is not in the configuration", name), Hint: "bridge status lists the accounts"}
+	}
+	if cred == nil {
+		var err error
+		if cred, err = a.groups.credential(acc); err != nil {
+			return nil, people(err)
+		}
+	}
+	v := &visit{app: a, account: acc}
+	var err error
+	if v.keap, err = keap.New(keap.Options{
+		BaseURL: a.groups.baseURL, Credential: cred, Transport: a.groups.witness(acc.Name), Timeout: a.groups.timeout,
+		Observe: v.observe, Extra: v.extra,
+	}); err != nil {
+		return nil, people(err)
+	}
+	return v, v.find(ctx)
+}
+
+// find looks for who counts the calls.
+func (v *visit) find(ctx context.Context) error {
+	group := v.app.worlds.now.Load().groups[v.account.group]
+	p, err := v.app.permitsOf(ctx, group)
+	if err != nil {
+		return people(err)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.permits = p
+	return nil
+}
+
+func (v *visit) current() permits {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.permits
+}
+
+func (v *visit) observe(o quota.Observation) { v.current().observe(o) }
+
+// extra is a permit for a request beside those that call and pages count.
+func (v *visit) extra(ctx context.Context) error {
+	done, err := v.permit(ctx)
+	if err == nil {
+		done()
+	}
+	return err
+}
+
+// mostMoves is how often a group may change its owner before a visit gives up.
+const mostMoves = 3
+
+func (v *visit) permit(ctx context.Context) (done func(), err error) {
+	for range mostMoves {
+		done, err = v.current().permit(ctx)
+		if !errors.Is(err, errMoved) {
+			return done, err
+		}
+		if err := v.find(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return nil, err
+}
+
+// call makes one request.
+func (v *visit) call(ctx context.Context, request func() error) error {
+	done, err := v.permit(ctx)
+	if err != nil {
+		return people(err)
+	}
+	defer done()
+	return people(request())
+}
+
+// pages reads a list, a permit a page. take is asked to go through it with the permit that it is given.
+func (v *visit) pages(ctx context.Context, take func(keap.Permit) error) error {
+	done := func() {}
+	err := take(func(ctx context.Context) error {
+		done()
+		next, err := v.permit(ctx)
+		if err != nil {
+			done = func() {}
+			return err
+		}
+		done = next
+		return nil
+	})
+	done()
+	return people(err)
+}
+
+// close ends a visit. What is counted stays counted.
+func (v *visit) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return v.current().end(ctx)
+}
+
+// people turns an error into one that a person may read.
+func people(err error) error {
+	var (
+		asked  *ops.Error
+		said   *keap.Error
+		closed *calls.Closed
+	)
+	switch {
+	case err == nil || errors.As(err, &asked):
+		return err
+	case errors.As(err, &closed):
+		return &ops.Error{Kind: ops.Conflict, Cause: err, Message: "there is no permit for a call: " + string(closed.Reason),
+			Hint: "the quota opens at " + closed.Until.UTC().Format("2006-01-02 15:04 UTC")}
+	case errors.As(err, &said):
+		return &ops.Error{Kind: ops.Outside, Message: said.Error(), Hint: said.Hint, Cause: err}
+	}
+	return err
+}
