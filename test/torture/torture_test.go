@@ -1,0 +1,288 @@
+//go:build unix
+
+package torture
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"bridge/internal/events"
+	"bridge/internal/keap/sandbox"
+	"bridge/internal/ops"
+)
+
+// patience is how long nothing at all may move while everything settles.
+const patience = 5 * time.Minute
+
+// stage is what a run plays on.
+type stage struct {
+	crm      *sandbox.Server
+	servers  []*process
+	bridges  []*process
+	fronts   []string
+	consoles []string
+	url      string // of the NATS servers
+	lease    time.Duration
+	http     *http.Client
+}
+
+// TestTorture is described at the top of the package.
+func TestTorture(t *testing.T) {
+	seed := *seedFlag
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("seed %d", seed)
+	s := setUp(t, seed)
+	all, end := context.WithCancel(t.Context())
+	defer end()
+	nc, err := nats.Connect(s.url, nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond), nats.RetryOnFailedConnect(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan struct{})
+	nc.SetClosedHandler(func(*nats.Conn) { close(closed) })
+	defer func() {
+		nc.Close()
+		<-closed
+	}()
+
+	shop := &shop{t: t, http: s.http, nats: nc, fronts: s.fronts, answers: map[string]int{}}
+	chaos := &chaos{t: t, crm: s.crm, bridges: s.bridges, servers: s.servers, happened: map[string]int{}}
+	troubles := plan(seed, *duration, len(s.bridges), len(s.servers), s.lease)
+	for _, tr := range troubles {
+		t.Log(tr.String())
+	}
+	ctx, stop := context.WithTimeout(all, *duration)
+	defer stop()
+	done := make(chan struct{})
+	begin := time.Now()
+	go func() {
+		defer close(done)
+		chaos.run(ctx, troubles)
+	}()
+	shop.open(ctx, all, seed)
+	<-done
+	load := time.Since(begin)
+
+	// The troubles are over. What paused for a person is taken up again when the processes start anew, one by one.
+	for i, p := range s.bridges {
+		p.end(syscall.SIGTERM)
+		p.start()
+		s.ready(t, i)
+	}
+	rows := s.settled(t, len(shop.accepted))
+	settled := time.Since(begin) - load
+
+	v := verdict{t: t, rows: rows, world: look(s.crm), log: s.crm.Log("", time.Time{}, 0)}
+	v.judge(shop.accepted)
+	calls := s.crm.Calls("")
+	v.violations, v.most = calls.Violations, calls.Max
+	v.report(s, shop, chaos, calls, load, settled)
+}
+
+func setUp(t *testing.T, seed uint64) *stage {
+	s := &stage{lease: 2 * time.Second, crm: crm(t, seed)}
+	keap := httptest.NewServer(s.crm)
+	t.Cleanup(keap.Close)
+	transport := &http.Transport{MaxIdleConnsPerHost: 64}
+	t.Cleanup(transport.CloseIdleConnections)
+	s.http = &http.Client{Transport: transport}
+
+	replicas := 1
+	if *clustered {
+		replicas, s.lease = 3, 10*time.Second
+	}
+	s.startServers(t, replicas)
+	cfg := filepath.Join(t.TempDir(), "bridge.yaml")
+	if err := os.WriteFile(cfg, configuration(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for i := range *processes {
+		front, console := freePort(t), freePort(t)
+		s.fronts, s.consoles = append(s.fronts, "http://"+front), append(s.consoles, "http://"+console)
+		s.bridges = append(s.bridges, newProcess(t, fmt.Sprintf("bridge%d", i+1),
+			childVariable+"=bridge", "BRIDGE_CONFIG="+cfg, "BRIDGE_DATA_DIR="+t.TempDir(), "BRIDGE_HTTP_ADDR="+front, "BRIDGE_CONSOLE_ADDR="+console,
+			"BRIDGE_NATS_URL="+s.url, "BRIDGE_NATS_REPLICAS="+strconv.Itoa(replicas), "BRIDGE_KEAP_BASE_URL="+keap.URL+"/crm", "BRIDGE_KEAP_TIMEOUT=2s"))
+	}
+	for i := range s.bridges {
+		s.ready(t, i)
+	}
+	return s
+}
+
+// crm is the sandbox, with the limits that the configuration names.
+func crm(t *testing.T, seed uint64) *sandbox.Server {
+	t.Helper()
+	s := sandbox.New(sandbox.Options{Seed: seed})
+	second, minute, day := perSecond, perMinute, perDay
+	keys := map[string]sandbox.Key{}
+	for _, a := range accounts {
+		keys[a.key] = sandbox.Key{App: a.app}
+		if a.nextKey != "" {
+			keys[a.nextKey] = sandbox.Key{App: a.app}
+		}
+	}
+	err := s.SetSettings(sandbox.Settings{
+		Quota: &sandbox.Quota{Second: &second, Minute: &minute, Day: &day}, LatencyMS: &[2]int{2, 40}, Keys: keys, XMLRPC: "up",
+	})
+	if err == nil {
+		err = s.Seed(sandbox.Seed{
+			CustomFields: []sandbox.CustomField{{ID: "1", Label: "LastOrder"}}, ActionSets: []sandbox.ActionSet{{ID: "42", Name: "Welcome"}},
+			Automations: []sandbox.Automation{{ID: "12", Title: "Offers", Sequences: []sandbox.Sequence{{ID: "3", Name: "Offer"}}}},
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *stage) startServers(t *testing.T, n int) {
+	nodes := make([]natsNode, n)
+	var routes, urls []string
+	for i := range nodes {
+		_, port, _ := net.SplitHostPort(freePort(t))
+		nodes[i] = natsNode{Name: fmt.Sprintf("nats%d", i+1), Store: t.TempDir()}
+		nodes[i].Port, _ = strconv.Atoi(port)
+		urls = append(urls, "nats://127.0.0.1:"+port)
+		if n > 1 {
+			_, port, _ = net.SplitHostPort(freePort(t))
+			nodes[i].Cluster, _ = strconv.Atoi(port)
+			routes = append(routes, "nats://127.0.0.1:"+port)
+		}
+	}
+	for i := range nodes {
+		nodes[i].Routes = routes
+		text, err := json.Marshal(nodes[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.servers = append(s.servers, newProcess(t, nodes[i].Name, childVariable+"=nats", natsVariable+"="+string(text)))
+	}
+	s.url = strings.Join(urls, ",")
+}
+
+// freePort finds an address that a child can listen on.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// ready waits until a bridge answers.
+func (s *stage) ready(t *testing.T, i int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var status ops.Status
+	for s.get(ctx, i, "/api/status", &status) != nil {
+		if !wait(ctx, 100*time.Millisecond) {
+			t.Fatalf("bridge%d does not answer", i+1)
+		}
+	}
+}
+
+func (s *stage) get(ctx context.Context, bridge int, path string, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.consoles[bridge]+path, nil)
+	if err != nil {
+		return err
+	}
+	res, err := s.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(res.Body, 1000))
+		return fmt.Errorf("%s: %s %s", path, res.Status, text)
+	}
+	return json.NewDecoder(res.Body).Decode(out)
+}
+
+// settled waits until every bridge knows of n events and none of them has anything left to do, and returns the events.
+func (s *stage) settled(t *testing.T, n int) map[string]events.Row {
+	t.Helper()
+	last, moved, told := "", time.Now(), time.Now()
+	for bridge := 0; bridge < len(s.bridges); {
+		var status ops.Status
+		err := s.get(t.Context(), bridge, "/api/status", &status)
+		open, settled := 0, 0
+		for _, a := range status.Accounts {
+			open += a.Backlog.Total() + a.Parked
+			settled += a.Done + a.Failed + a.InDoubt
+		}
+		if err == nil && open == 0 && settled >= n {
+			bridge++
+			continue
+		}
+		now := fmt.Sprintf("bridge%d: %d of %d settled, %d open, %v", bridge+1, settled, n, open, err)
+		if now != last {
+			last, moved = now, time.Now()
+		}
+		if time.Since(told) > 10*time.Second {
+			told = time.Now()
+			t.Log(now)
+		}
+		if time.Since(moved) > patience {
+			t.Fatalf("nothing has moved for %v: %s\n%+v", patience, now, status)
+		}
+		wait(t.Context(), 250*time.Millisecond)
+	}
+	return s.all(t)
+}
+
+// all lists every event by account and id.
+func (s *stage) all(t *testing.T) map[string]events.Row {
+	t.Helper()
+	rows := map[string]events.Row{}
+	cursor := ""
+	for {
+		var page struct {
+			Events []events.Row `json:"events"`
+			Next   *string      `json:"next"`
+		}
+		if err := s.get(t.Context(), 0, "/api/events?limit=500&cursor="+url.QueryEscape(cursor), &page); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range page.Events {
+			name := r.Account + " " + r.ID
+			if _, twice := rows[name]; twice {
+				t.Errorf("%s is in the log twice", name)
+			}
+			rows[name] = r
+		}
+		if page.Next == nil {
+			return rows
+		}
+		cursor = *page.Next
+	}
+}
+
+// sorted puts facts in the order of sending, customer by customer.
+func sorted(facts []*fact) []*fact {
+	return slices.SortedFunc(slices.Values(facts), func(a, b *fact) int { return cmp.Compare(a.number(), b.number()) })
+}
