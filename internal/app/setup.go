@@ -114,11 +114,11 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 		Listen: env.NatsListen, Users: users, Retention: time.Duration(env.Retention), ParseIngest: a.front.parseIngest, Logger: log,
 	})
 	if err != nil {
-		return nil, err
+		return nil, explained(err)
 	}
 	a.down.add("queue", a.queue.Close)
 	a.hooks.notes = a.queue
-	a.history, err = history.Open(ctx, filepath.Join(env.DataDir, "history.db"), history.Options{
+	a.history, err = history.Open(ctx, filepath.Join(env.DataDir, historyFile), history.Options{
 		Hash: a.queue.ContactHash, Retention: time.Duration(env.Retention), Log: log,
 	})
 	if err != nil {
