@@ -20,7 +20,7 @@ import (
 //	{"at": …}\n
 //	for each stream: {"config": …, "state": …}\n, its chunks (4 bytes length, big-endian, and that many bytes),
 //	  a length of 0, and the SHA-256 of all of it (32 bytes)
-//	{"streams": n}\n
+//	{"end": true, "streams": n}\n
 const backupMagic = "bridge-backup 1\n"
 
 const maxChunk = 1 << 20 // the server's own bound
@@ -37,7 +37,8 @@ type backupHead struct {
 }
 
 type backupEnd struct {
-	Streams int `json:"streams"`
+	End     bool `json:"end"`
+	Streams int  `json:"streams"`
 }
 
 // Backup writes everything to w: a snapshot of each stream with checksums. It may be made while the queue is at work. A
@@ -61,7 +62,7 @@ func (q *Queue) Backup(ctx context.Context, w io.Writer) (BackupReport, error) {
 		out.end()
 		report.Streams = append(report.Streams, state)
 	}
-	out.json(backupEnd{Streams: len(report.Streams)})
+	out.json(backupEnd{End: true, Streams: len(report.Streams)})
 	if out.err == nil {
 		out.err = out.w.Flush()
 	}
@@ -157,7 +158,7 @@ func (b *backupReader) stream(count int) (s snapshot, ok bool, err error) {
 	if line.Config.Name != "" {
 		return line.snapshot, true, nil
 	}
-	if line.Streams != count {
+	if !line.End || line.Streams != count {
 		return s, false, fmt.Errorf("%w: %d of %d streams", errBackup, count, line.Streams)
 	}
 	return s, false, nil

@@ -19,6 +19,7 @@ import (
 // TestBackupAtWork: a backup made under load brings everything back that was accepted before it began: done stays
 // done, the rest is worked, resends are recognised, no step that was marked runs twice.
 func TestBackupAtWork(t *testing.T) {
+	t.Parallel()
 	never := false
 	b, s := startStepper(t, testOptions(t), onStep("", events.Verdict{}, &never))
 	s.did, s.planned = make(chan string, 10000), make(chan string, 10000)
@@ -74,6 +75,7 @@ func TestBackupAtWork(t *testing.T) {
 
 // TestDamagedBackup: no damage anywhere goes unnoticed, and nothing is touched before the whole file was checked.
 func TestDamagedBackup(t *testing.T) {
+	t.Parallel()
 	q := openQueue(t, testOptions(t))
 	accept(t, q, event("1", "a@example.com"))
 	var file bytes.Buffer
@@ -106,13 +108,14 @@ func TestDamagedBackup(t *testing.T) {
 }
 
 func FuzzVerifyBackup(f *testing.F) {
-	f.Add([]byte(backupMagic + `{"at":"2026-01-01T00:00:00Z"}` + "\n" + `{"streams":0}` + "\n"))
+	f.Add([]byte(backupMagic + `{"at":"2026-01-01T00:00:00Z"}` + "\n" + `{"end":true,"streams":0}` + "\n"))
 	f.Add([]byte(backupMagic + `{}` + "\n" + `{"config":{"name":"X"},"state":{}}` + "\n\x00\x00\x00\x01a"))
 	f.Fuzz(func(_ *testing.T, data []byte) { _, _ = VerifyBackup(bytes.NewReader(data)) })
 }
 
 // TestMigrate moves an embedded queue to a server: sequences and times stay, and the old place refuses to be worked.
 func TestMigrate(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	from := testOptions(t)
 	a := started(t, from, func(d events.Delivery) (events.Verdict, bool) { return done(d) })

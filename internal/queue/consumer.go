@@ -27,17 +27,22 @@ func (q *Queue) consume(ctx context.Context, stream, prefix string, epoch uint64
 		Durable: prefix + "-e" + strconv.FormatUint(epoch, 10), FilterSubject: filter, MemoryStorage: true,
 		AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxDeliver: -1, MaxAckPending: -1,
 	}
-	s := q.streams[stream]
-	c, err := s.CreateConsumer(ctx, cfg)
+	c, err := q.createConsumer(ctx, stream, cfg)
 	if hasCode(err, codeFilterNotUnique) {
 		if err = q.dropConsumers(ctx, stream, prefix); err == nil {
-			c, err = s.CreateConsumer(ctx, cfg)
+			c, err = q.createConsumer(ctx, stream, cfg)
 		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("consumer %s: %w", cfg.Durable, err)
 	}
 	return c, nil
+}
+
+func (q *Queue) createConsumer(ctx context.Context, stream string, cfg jetstream.ConsumerConfig) (jetstream.Consumer, error) {
+	return insist(ctx, func(ctx context.Context) (jetstream.Consumer, error) {
+		return q.streams[stream].CreateConsumer(ctx, cfg)
+	})
 }
 
 // dropConsumers deletes the consumers of every epoch.
@@ -61,13 +66,24 @@ func (q *Queue) dropConsumers(ctx context.Context, stream, prefix string) error 
 	return nil
 }
 
+// errNoAnswer says that a request for messages was lost: there may be some.
+var errNoAnswer = errors.New("no answer to a request for messages")
+
+// noAnswer is how long the client library waits for the answer to a request that the server answers at once.
+const noAnswer = 900 * time.Millisecond
+
 // fetch takes up to n messages that are there now.
 func fetch(c jetstream.Consumer, n int) ([]jetstream.Msg, error) {
+	begin := time.Now()
 	batch, err := c.FetchNoWait(n)
 	if err != nil {
 		return nil, err
 	}
-	return collect(batch)
+	msgs, err := collect(batch)
+	if len(msgs) == 0 && err == nil && time.Since(begin) > noAnswer {
+		return nil, errNoAnswer
+	}
+	return msgs, err
 }
 
 // await takes up to n messages, and waits up to a while for the first.

@@ -18,7 +18,7 @@ func (q *Queue) Unrouted(ctx context.Context) (map[string]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := q.streams[streamIngest].Info(ctx, jetstream.WithSubjectFilter(subjectIngest+">"))
+	info, err := q.info(ctx, streamIngest, jetstream.WithSubjectFilter(subjectIngest+">"))
 	if err != nil {
 		return nil, fmt.Errorf("count what publishers sent: %w", err)
 	}
@@ -41,7 +41,7 @@ type StreamState struct {
 func (q *Queue) Streams(ctx context.Context) ([]StreamState, error) {
 	var list []StreamState
 	for _, cfg := range streams(q.opt.Replicas, q.opt.Retention) {
-		info, err := q.streams[cfg.Name].Info(ctx)
+		info, err := q.info(ctx, cfg.Name)
 		if err != nil {
 			return nil, fmt.Errorf("stream %s: %w", cfg.Name, err)
 		}

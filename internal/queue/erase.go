@@ -71,7 +71,7 @@ func (q *Queue) inFront(ctx context.Context, contact string, doomed map[string]e
 // scan shows every message of a stream, for streams that hold few.
 func (q *Queue) scan(ctx context.Context, stream string, see func(*jetstream.RawStreamMsg) error) error {
 	for next := uint64(1); ; {
-		msg, err := q.streams[stream].GetMsg(ctx, next, jetstream.WithGetMsgSubject(">"))
+		msg, err := q.get(ctx, stream, next, jetstream.WithGetMsgSubject(">"))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			return nil
 		}
@@ -138,7 +138,7 @@ func (q *Queue) eraseEvent(ctx context.Context, r events.Row) error {
 
 // eraseContact deletes what is remembered of the person in every quota group.
 func (q *Queue) eraseContact(ctx context.Context, hash string) error {
-	info, err := q.streams[streamMemory].Info(ctx, jetstream.WithSubjectFilter(subjectMemory+"contact.*."+hash))
+	info, err := q.info(ctx, streamMemory, jetstream.WithSubjectFilter(subjectMemory+"contact.*."+hash))
 	if err != nil {
 		return fmt.Errorf("look for a contact: %w", err)
 	}
@@ -172,7 +172,7 @@ func (q *Queue) eraseSlots(ctx context.Context, contact string) (erased int, err
 // secureDelete overwrites a message and deletes it; nothing happens when it is gone already.
 func (q *Queue) secureDelete(ctx context.Context, stream string, seq uint64) error {
 	err := q.streams[stream].SecureDeleteMsg(ctx, seq)
-	if _, gone := q.streams[stream].GetMsg(ctx, seq); errors.Is(gone, jetstream.ErrMsgNotFound) {
+	if _, gone := q.get(ctx, stream, seq); errors.Is(gone, jetstream.ErrMsgNotFound) {
 		return nil
 	}
 	if err != nil {
@@ -182,7 +182,7 @@ func (q *Queue) secureDelete(ctx context.Context, stream string, seq uint64) err
 }
 
 func (q *Queue) secureDeleteLast(ctx context.Context, stream, subject string) error {
-	msg, err := q.streams[stream].GetLastMsgForSubject(ctx, subject)
+	msg, err := q.newest(ctx, stream, subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil
 	}
@@ -196,7 +196,7 @@ func (q *Queue) secureDeleteLast(ctx context.Context, stream, subject string) er
 // gone, but its bytes stay until its file goes. What comes in meanwhile has a higher sequence and stays.
 func (q *Queue) sweepFront(ctx context.Context) error {
 	for _, name := range []string{streamIntake, streamIngest} {
-		info, err := q.streams[name].Info(ctx)
+		info, err := q.info(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -242,7 +242,7 @@ func (g *group) withdraw(ctx context.Context, key string) error {
 
 // loadTombstones reads which events were erased.
 func (r *router) loadTombstones(ctx context.Context) error {
-	info, err := r.q.streams[streamMemory].Info(ctx, jetstream.WithSubjectFilter(subjectGone+"*"))
+	info, err := r.q.info(ctx, streamMemory, jetstream.WithSubjectFilter(subjectGone+"*"))
 	if err != nil {
 		return fmt.Errorf("read the tombstones: %w", err)
 	}

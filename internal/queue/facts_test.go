@@ -67,6 +67,7 @@ func TestFactWithoutTime(t *testing.T) {
 }
 
 func TestEnrich(t *testing.T) {
+	t.Parallel()
 	b := started(t, testOptions(t), done)
 	var asked atomic.Bool
 	b.front.enrich = func(e *events.Event) error {

@@ -41,7 +41,7 @@ func (q *Queue) putSlot(ctx context.Context, s *Slot) error {
 	if err != nil {
 		return fmt.Errorf("encode a failed event: %w", err)
 	}
-	if _, err := q.js.Publish(ctx, failedSubject(s.Account, s.Key), body); err != nil {
+	if _, err := q.put(ctx, &nats.Msg{Subject: failedSubject(s.Account, s.Key), Data: body}); err != nil {
 		return fmt.Errorf("keep a failed event: %w", err)
 	}
 	return nil
@@ -49,7 +49,7 @@ func (q *Queue) putSlot(ctx context.Context, s *Slot) error {
 
 // slot reads an event's slot; ok is false when it has none.
 func (q *Queue) slot(ctx context.Context, account, key string) (s *Slot, seq uint64, err error) {
-	msg, err := q.streams[streamFailed].GetLastMsgForSubject(ctx, failedSubject(account, key))
+	msg, err := q.newest(ctx, streamFailed, failedSubject(account, key))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, 0, nil
 	}
@@ -76,7 +76,7 @@ func (q *Queue) Failed(ctx context.Context, account string, after uint64, limit 
 		filter = subjectFailed + token(account) + ".*"
 	}
 	for len(slots) < limit {
-		msg, err := q.streams[streamFailed].GetMsg(ctx, after+1, jetstream.WithGetMsgSubject(filter))
+		msg, err := q.get(ctx, streamFailed, after+1, jetstream.WithGetMsgSubject(filter))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			return slots, 0, nil
 		}

@@ -46,6 +46,7 @@ const (
 	codeFilterNotUnique  jetstream.ErrorCode = 10100
 	codeWrongLast        jetstream.ErrorCode = 10071
 	codeWrongLastConst   jetstream.ErrorCode = 10164
+	codeNoCluster        jetstream.ErrorCode = 10008 // no leader just now
 )
 
 // hasCode tells whether err is an answer of the JetStream API with one of codes.

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience is how long a test waits for what has to happen; nothing takes nearly as long.
-const patience = 15 * time.Second
+const patience = 40 * time.Second
 
 // eventually waits until ok, which is asked again and again.
 func eventually(t testing.TB, what string, ok func() bool) {

@@ -31,6 +31,7 @@ type intake struct {
 	q      *Queue
 	recent *recent
 	bundle *gather[*accepting]
+	spool  *spool // nil without one
 }
 
 // accepting is what one call of Accept brings that was not known.
@@ -41,13 +42,19 @@ type accepting struct {
 	answer   *pending
 }
 
-func startIntake(q *Queue) *intake {
-	in := &intake{q: q, recent: newRecent()}
+func startIntake(q *Queue, s *spool) *intake {
+	in := &intake{q: q, recent: newRecent(), spool: s}
 	in.bundle = startGather(bundleItems, min(bundleBytes, int(q.nc.MaxPayload())/2), in.commit)
 	return in
 }
 
-func (in *intake) stop(ctx context.Context) error { return in.bundle.stop(ctx) }
+func (in *intake) stop(ctx context.Context) error {
+	err := in.bundle.stop(ctx)
+	if in.spool != nil {
+		err = errors.Join(err, in.spool.close(ctx))
+	}
+	return err
+}
 
 // Accept makes events durable and tells which ones were accepted before (a late resend may still turn out to be one behind
 // the line). An error means that nothing may be answered for: it wraps ErrUnavailable, ErrTooLarge or ctx's error; some
@@ -140,7 +147,12 @@ func (in *intake) commit(group []*accepting) {
 		}
 	}
 	msg := &nats.Msg{Subject: subjectNew, Data: body, Header: nats.Header{headerAccounts: {formatCounts(counts)}}}
-	_, err := in.q.js.PublishMsg(context.Background(), msg) // bounded by requestTimeout
+	var err error
+	if in.spool != nil {
+		err = in.spool.publish(msg)
+	} else {
+		_, err = in.q.put(context.Background(), msg)
+	}
 	if err != nil {
 		in.q.log.Error("events cannot be made durable", "events", len(group), "err", err)
 	}

@@ -115,6 +115,7 @@ func witnessed(q *Queue, w *witness) func(events.Delivery) (events.Verdict, bool
 // TestKill kills the process at random moments under load. What it answered for is there afterwards, once, and no
 // step that was recorded as done has run again.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

@@ -175,6 +175,9 @@ func (g *group) work(ctx context.Context) error {
 			g.report()
 		case <-tick.C:
 			g.closeIdle(ctx)
+			if err := g.lookAgain(ctx); err != nil {
+				return err
+			}
 		}
 		g.mu.Lock()
 		broken, held := g.broken, len(g.inHand)
@@ -213,6 +216,10 @@ func (g *group) fill(ctx context.Context) (bool, error) {
 		}
 		ln.more.Store(false) // before looking: a nudge that comes now counts
 		msgs, err := fetch(ln.consumer, min(n, takeAtOnce))
+		if errors.Is(err, errNoAnswer) {
+			ln.more.Store(true)
+			return true, nil // look again
+		}
 		if err != nil {
 			return false, fmt.Errorf("take work: %w", err)
 		}
@@ -262,10 +269,28 @@ func (g *group) closeIdle(ctx context.Context) {
 		g.mu.Lock()
 		held := ln.held
 		g.mu.Unlock()
-		if held == 0 && !ln.more.Load() && g.q.opt.Now().Sub(ln.used) > laneIdle {
+		if held == 0 && g.q.opt.Now().Sub(ln.used) > laneIdle {
 			g.closeLane(ctx, ln)
 		}
 	}
+}
+
+// lookAgain finds work that nobody told of: a wake message may be lost.
+func (g *group) lookAgain(ctx context.Context) error {
+	for _, ln := range g.lanes {
+		if ln.consumer == nil {
+			_, err := g.q.get(ctx, streamWork, 1, jetstream.WithGetMsgSubject(subjectWork+g.name+"."+ln.priority.String()+".*"))
+			if errors.Is(err, jetstream.ErrMsgNotFound) {
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("look for work: %w", err)
+			}
+		}
+		ln.more.Store(true)
+		signal(g.nudge)
+	}
+	return nil
 }
 
 func (g *group) closeLane(ctx context.Context, ln *lane) {

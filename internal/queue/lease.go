@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -48,7 +49,7 @@ func (q *Queue) acquire(ctx context.Context, m membership, unit string) (*lease,
 		return nil, errOwned
 	}
 	l := &lease{q: q, members: m, unit: unit}
-	msg, err := q.streams[streamLedger].GetLastMsgForSubject(ctx, subjectLedger+unit)
+	msg, err := q.newest(ctx, streamLedger, subjectLedger+unit)
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 	case err != nil:
@@ -87,7 +88,7 @@ func (l *lease) store(ctx context.Context, next ownership) error {
 	if err != nil {
 		return err
 	}
-	ack, err := l.q.js.Publish(ctx, subjectLedger+l.unit, body, jetstream.WithExpectLastSequencePerSubject(l.seq))
+	ack, err := l.q.put(ctx, &nats.Msg{Subject: subjectLedger + l.unit, Data: body}, jetstream.WithExpectLastSequencePerSubject(l.seq))
 	if lostRace(err) {
 		l.lost = true
 		return fmt.Errorf("%w: %s", ErrLostOwnership, l.unit)
@@ -142,9 +143,11 @@ func (l *lease) release(ctx context.Context) error {
 	}
 	next := l.held
 	next.Owner = ""
-	last, err := l.q.lastSeq(ctx, streamWork)
+	var err error
+	if l.unit != frontUnit {
+		next.Since, err = l.q.lastSeq(ctx, streamWork)
+	}
 	if err == nil {
-		next.Since = last
 		err = l.store(ctx, next)
 	}
 	l.lost = true

@@ -53,7 +53,7 @@ func parseEntry(subject string, header nats.Header, body []byte, seq uint64) (en
 
 // entry reads one entry of the log; ErrUnknownEvent when it is not (or no longer) there.
 func (q *Queue) entry(ctx context.Context, seq uint64) (entry, error) {
-	msg, err := q.streams[streamEvents].GetMsg(ctx, seq)
+	msg, err := q.get(ctx, streamEvents, seq)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return entry{}, fmt.Errorf("%w: position %d", ErrUnknownEvent, seq)
 	}

@@ -133,7 +133,7 @@ func (c *crowd) renew(ctx context.Context, id string, seq uint64) error {
 	ack, err := c.q.js.Publish(ctx, subjectMember+id, nil, jetstream.WithMsgTTL(ttl), jetstream.WithExpectLastSequencePerSubject(seq))
 	if lostRace(err) && seq > 0 {
 		// An earlier renewal whose answer was lost also looks like this: nobody else writes the key.
-		msg, found := c.q.streams[streamLedger].GetLastMsgForSubject(ctx, subjectMember+id)
+		msg, found := c.q.newest(ctx, streamLedger, subjectMember+id)
 		if found == nil && !isMarker(msg.Header) && msg.Sequence > seq {
 			ack, err = c.q.js.Publish(ctx, subjectMember+id, nil, jetstream.WithMsgTTL(ttl), jetstream.WithExpectLastSequencePerSubject(msg.Sequence))
 		}
@@ -179,7 +179,7 @@ func (c *crowd) watch(ctx context.Context, known chan struct{}) error {
 	if err != nil {
 		return fmt.Errorf("watch the other processes: %w", err)
 	}
-	it, err := consumer.Messages(jetstream.PullHeartbeat(5 * time.Second))
+	it, err := consumer.Messages(jetstream.PullHeartbeat(c.q.heartbeat()))
 	if err != nil {
 		return fmt.Errorf("watch the other processes: %w", err)
 	}
@@ -276,7 +276,7 @@ func (c *crowd) alive(ctx context.Context, process string) (bool, error) {
 	if known {
 		return true, nil
 	}
-	msg, err := c.q.streams[streamLedger].GetLastMsgForSubject(ctx, subjectMember+process)
+	msg, err := c.q.newest(ctx, streamLedger, subjectMember+process)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return false, nil
 	}

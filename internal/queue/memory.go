@@ -146,7 +146,7 @@ func memoryMsg(key string, value []byte, ttl time.Duration) *nats.Msg {
 
 // load reads a value and its sequence, which is 0 when there is none.
 func (m *memory) load(ctx context.Context, key string) (value []byte, seq uint64, err error) {
-	msg, err := m.q.streams[streamMemory].GetLastMsgForSubject(ctx, subjectMemory+key)
+	msg, err := m.q.newest(ctx, streamMemory, subjectMemory+key)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, 0, nil
 	}
@@ -355,7 +355,7 @@ func (q *Queue) Turn(ctx context.Context, account, name string) (uint64, error) 
 			n = binary.BigEndian.Uint64(value)
 		}
 		next := binary.BigEndian.AppendUint64(nil, n+1)
-		_, err = q.js.Publish(ctx, subjectMemory+key, next, jetstream.WithExpectLastSequencePerSubject(seq))
+		_, err = q.put(ctx, &nats.Msg{Subject: subjectMemory + key, Data: next}, jetstream.WithExpectLastSequencePerSubject(seq))
 		if err == nil {
 			return n, nil
 		}

@@ -86,6 +86,7 @@ func TestBranchesCountAsDone(t *testing.T) {
 
 // TestMemoryInGroups: writes that wait for each other share a batch, and one that is refused does not hurt the others.
 func TestMemoryInGroups(t *testing.T) {
+	t.Parallel()
 	q := openQueue(t, testOptions(t))
 	ctx := context.Background()
 	const keys = 200
@@ -122,6 +123,7 @@ func TestMemoryInGroups(t *testing.T) {
 }
 
 func TestTurnsAreGivenOnce(t *testing.T) {
+	t.Parallel()
 	opt := testOptions(t)
 	q := openQueue(t, opt)
 	ctx := context.Background()

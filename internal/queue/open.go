@@ -34,6 +34,7 @@ type Options struct {
 	StoreKey secret.Text // encrypts the embedded store
 	Listen   string      // host:port of the embedded server for publishers; "" opens none
 	Users    []User      // who may publish there
+	Spool    bool        // keep accepted events in DataDir while the server of URL is away
 
 	Retention time.Duration // how long EVENTS and OUTCOMES are kept; default 90 days, never under 7
 	MemberTTL time.Duration // after how long a silent process has lost its groups; default 2 s, 10 s with replicas
@@ -75,8 +76,8 @@ func (o *Options) setDefaults() error {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.URL == "" && o.DataDir == "" {
-		return errors.New("an embedded queue needs a data directory")
+	if (o.URL == "" || o.Spool) && o.DataDir == "" {
+		return errors.New("an embedded queue and a spool need a data directory")
 	}
 	return nil
 }
@@ -116,9 +117,15 @@ func Open(ctx context.Context, opt Options) (_ *Queue, err error) {
 	if q.salt, err = q.ensureSalt(ctx); err != nil {
 		return nil, errors.Join(err, q.disconnect())
 	}
+	var local *spool
+	if opt.Spool && opt.URL != "" {
+		if local, err = openSpool(ctx, q); err != nil {
+			return nil, errors.Join(err, q.disconnect())
+		}
+	}
 	q.outcomes = startOutcomes(q)
 	q.memory = startMemory(q)
-	q.intake = startIntake(q)
+	q.intake = startIntake(q, local)
 	if opt.Fsync == FsyncInterval && opt.URL == "" {
 		q.log.Warn("FSYNC=interval: a power cut may take the last second of accepted events")
 	}
@@ -195,7 +202,7 @@ func (q *Queue) ensureSalt(ctx context.Context) ([]byte, error) {
 	if !lostRace(err) {
 		return nil, fmt.Errorf("make the salt: %w", err)
 	}
-	msg, err := q.streams[streamLedger].GetLastMsgForSubject(ctx, subject)
+	msg, err := q.newest(ctx, streamLedger, subject)
 	if err != nil {
 		return nil, fmt.Errorf("read the salt: %w", err)
 	}

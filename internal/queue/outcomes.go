@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"bridge/internal/events"
 )
 
@@ -52,7 +54,7 @@ func (o *outcomes) write(group []recording) {
 	if len(body) == 0 {
 		return
 	}
-	_, err := o.q.js.Publish(context.Background(), subjectOut+o.q.process, body) // bounded by requestTimeout
+	_, err := o.q.put(context.Background(), &nats.Msg{Subject: subjectOut + o.q.process, Data: body})
 	if err == nil {
 		o.unwritten = nil
 	}

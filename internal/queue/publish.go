@@ -70,7 +70,7 @@ func (q *Queue) publishGroup(ctx context.Context, msgs []*nats.Msg) ([]stored, e
 	}
 	answers := make([]stored, len(msgs))
 	for i, m := range msgs {
-		ack, err := q.js.PublishMsg(ctx, m)
+		ack, err := q.put(ctx, m)
 		if err != nil {
 			return nil, err
 		}
@@ -89,7 +89,7 @@ func unbatch(msgs []*nats.Msg) {
 
 // publishBatch stores all messages or none.
 func (q *Queue) publishBatch(ctx context.Context, msgs []*nats.Msg) ([]stored, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout/2)
 	defer cancel()
 	id := nuid.Next()
 	last := len(msgs) - 1

@@ -81,6 +81,7 @@ func TestLateResend(t *testing.T) {
 }
 
 func TestAcceptManyAtOnce(t *testing.T) {
+	t.Parallel()
 	b := started(t, testOptions(t), done)
 	const callers, each = 32, 20
 	var all sync.WaitGroup
@@ -183,10 +184,10 @@ func TestIngest(t *testing.T) {
 			t.Errorf("failed: %+v", s)
 		}
 	}
-	info, err := b.streams[streamIngest].Info(ctx)
-	if err != nil || info.State.Msgs != 0 {
-		t.Errorf("INGEST is not empty: %+v, %v", info, err)
-	}
+	eventually(t, "all are acknowledged", func() bool {
+		info, err := b.streams[streamIngest].Info(ctx)
+		return err == nil && info.State.Msgs == 0
+	})
 }
 
 func TestVerdicts(t *testing.T) {

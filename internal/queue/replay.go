@@ -89,7 +89,7 @@ func (q *Queue) again(ctx context.Context, en entry, p pointer, id string) error
 	if err := q.register(ctx, unit); err != nil {
 		return err
 	}
-	if _, err := q.js.PublishMsg(ctx, p.msg(en.group, en.lane, en.contact, id)); err != nil {
+	if _, err := q.put(ctx, p.msg(en.group, en.lane, en.contact, id)); err != nil {
 		return fmt.Errorf("line an event up again: %w", err)
 	}
 	if err := q.clearSlot(ctx, en.event.Account, p.Key); err != nil {
@@ -124,7 +124,7 @@ func (q *Queue) routeAgain(ctx context.Context, account, key, job string) (done 
 	default:
 		return false, nil
 	}
-	if _, err := q.js.PublishMsg(ctx, msg); err != nil {
+	if _, err := q.put(ctx, msg); err != nil {
 		return false, fmt.Errorf("route again: %w", err)
 	}
 	if err := q.clearSlot(ctx, account, key); err != nil {
@@ -223,7 +223,7 @@ func (m *memory) peek(ctx context.Context, key string) (*memo, events.Marks, err
 
 // restoreMarks brings back which steps are done from the log of outcomes, where the memory of them has ended.
 func (q *Queue) restoreMarks(ctx context.Context, key string, since time.Time, m *events.Marks) error {
-	info, err := q.streams[streamOut].Info(ctx)
+	info, err := q.info(ctx, streamOut)
 	if err != nil || info.State.Msgs == 0 {
 		return err
 	}

@@ -107,7 +107,7 @@ func (q *Queue) lineUpAgain(ctx context.Context, since time.Time) (count int, er
 	}
 	var found []entry
 	for seq := last; seq > 0; seq-- {
-		msg, err := q.streams[streamEvents].GetMsg(ctx, seq)
+		msg, err := q.get(ctx, streamEvents, seq)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			continue
 		}
@@ -151,7 +151,7 @@ func (q *Queue) lineUp(ctx context.Context, en entry) (bool, error) {
 		return false, err
 	}
 	p := pointer{Key: key, Seq: en.seq, Size: en.size, Old: true}
-	_, err = q.js.PublishMsg(ctx, p.msg(en.group, en.lane, en.contact, "restore:"+nuid.Next()))
+	_, err = q.put(ctx, p.msg(en.group, en.lane, en.contact, "restore:"+nuid.Next()))
 	return err == nil, err
 }
 

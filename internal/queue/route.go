@@ -128,7 +128,7 @@ func (r *router) begin(ctx context.Context) error {
 		return err
 	}
 	var newest uint64 // that is still there; the index never hears of what is gone
-	msg, err := r.q.streams[streamEvents].GetLastMsgForSubject(ctx, subjectEvents+"*.*.*")
+	msg, err := r.q.newest(ctx, streamEvents, subjectEvents+"*.*.*")
 	if err == nil {
 		newest = msg.Sequence
 	} else if !errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -166,6 +166,9 @@ func (r *router) bundles(ctx context.Context, l *lease) error {
 	}
 	for ctx.Err() == nil {
 		msgs, err := fetch(c, roundMessages)
+		if errors.Is(err, errNoAnswer) {
+			continue
+		}
 		if err != nil {
 			return err
 		}

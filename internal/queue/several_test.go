@@ -133,7 +133,7 @@ func (p *line) resume() {
 
 func externalOptions(t testing.TB, url string) Options {
 	opt := testOptions(t)
-	opt.URL, opt.DataDir, opt.MemberTTL = url, "", time.Second
+	opt.URL, opt.DataDir, opt.MemberTTL = url, "", 2*time.Second
 	return opt
 }
 
@@ -160,6 +160,7 @@ func (g *testGroups) names() []string {
 // TestSeveralProcesses: groups are spread, whoever accepts; a process that leaves hands over, and one that falls
 // silent is replaced and fenced.
 func TestSeveralProcesses(t *testing.T) {
+	t.Parallel()
 	url := startExternal(t)
 	wire := startLine(t, url[len("nats://"):])
 	a := startMember(t, wire.url(), done)

@@ -81,7 +81,7 @@ func (q *Queue) ensureStreams(ctx context.Context) error {
 
 // lastSeq is the sequence of the newest message that a stream has held.
 func (q *Queue) lastSeq(ctx context.Context, stream string) (uint64, error) {
-	info, err := q.streams[stream].Info(ctx)
+	info, err := q.info(ctx, stream)
 	if err != nil {
 		return 0, fmt.Errorf("stream %s: %w", stream, err)
 	}

@@ -37,7 +37,7 @@ func (q *Queue) Tail(ctx context.Context, from events.Position, fn func([]events
 		at: from, fn: fn, ctx: ctx,
 		entries: follow(streamEvents, from.Events), outcomes: follow(streamOut, from.Outcomes),
 		gone: func(seq uint64) bool {
-			_, err := q.streams[streamEvents].GetMsg(ctx, seq)
+			_, err := q.get(ctx, streamEvents, seq)
 			return errors.Is(err, jetstream.ErrMsgNotFound)
 		},
 	}
@@ -75,7 +75,7 @@ func (q *Queue) followOnce(ctx context.Context, stream string, after uint64, out
 	if err != nil {
 		return after, err
 	}
-	it, err := c.Messages(jetstream.PullMaxMessages(tailRecords), jetstream.PullHeartbeat(5*time.Second))
+	it, err := c.Messages(jetstream.PullMaxMessages(tailRecords), jetstream.PullHeartbeat(q.heartbeat()))
 	if err != nil {
 		return after, err
 	}
@@ -98,6 +98,15 @@ func (q *Queue) followOnce(ctx context.Context, stream string, after uint64, out
 			return after, ctx.Err()
 		}
 	}
+}
+
+// heartbeat is how often a server says that a quiet log is quiet: twice as long without a word and it is asked anew. An
+// embedded server does not go away alone.
+func (q *Queue) heartbeat() time.Duration {
+	if q.server != nil {
+		return 10 * time.Second
+	}
+	return 2 * time.Second
 }
 
 // tailer merges the two logs.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"bridge/internal/events"
@@ -24,7 +25,7 @@ func (q *Queue) register(ctx context.Context, units map[groupLane]bool) error {
 		if _, known := q.active.Load(u.group); known {
 			continue
 		}
-		_, err := q.js.Publish(ctx, subjectActive+u.group, nil, jetstream.WithExpectLastSequencePerSubject(0))
+		_, err := q.put(ctx, &nats.Msg{Subject: subjectActive + u.group}, jetstream.WithExpectLastSequencePerSubject(0))
 		if err != nil && !lostRace(err) {
 			return fmt.Errorf("register a group: %w", err)
 		}
@@ -54,7 +55,7 @@ func (w *work) watch() {
 
 // sweep looks at every registered group that is not open.
 func (w *work) sweep(ctx context.Context) error {
-	info, err := w.q.streams[streamWork].Info(ctx)
+	info, err := w.q.info(ctx, streamWork)
 	if err != nil || info.State.Msgs == 0 {
 		return err
 	}
@@ -85,7 +86,7 @@ func (w *work) look(ctx context.Context, name string, lanes []events.Priority) e
 	if len(lanes) == 1 {
 		filter = subjectWork + name + "." + lanes[0].String() + ".*"
 	}
-	_, err := w.q.streams[streamWork].GetMsg(ctx, 1, jetstream.WithGetMsgSubject(filter))
+	_, err := w.q.get(ctx, streamWork, 1, jetstream.WithGetMsgSubject(filter))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil
 	}
@@ -96,7 +97,7 @@ func (w *work) look(ctx context.Context, name string, lanes []events.Priority) e
 }
 
 func (w *work) registered(ctx context.Context) ([]string, error) {
-	info, err := w.q.streams[streamLedger].Info(ctx, jetstream.WithSubjectFilter(subjectActive+"*"))
+	info, err := w.q.info(ctx, streamLedger, jetstream.WithSubjectFilter(subjectActive+"*"))
 	if err != nil {
 		return nil, err
 	}
