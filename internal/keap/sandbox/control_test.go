@@ -141,11 +141,18 @@ type discard struct{}
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
 
 func TestLogIsBounded(t *testing.T) {
-	l := callLog{keep: 10}
+	l := callLog{most: 10}
 	for range 37 {
 		l.add(Line{})
 	}
-	if n := len(l.last()); n != 10 || l.last()[9].N != 37 {
-		t.Errorf("%d lines, the last is %d, want 10 and 37", n, l.last()[n-1].N)
+	if n := len(l.lines); n < 5 || n > 10 || l.lines[n-1].N != 37 || l.lines[0].N != uint64(38-n) {
+		t.Errorf("%d lines, %d to %d", n, l.lines[0].N, l.lines[n-1].N)
+	}
+	l = callLog{most: 10}
+	for range 37 {
+		l.add(Line{Subjects: make([]string, 15)})
+	}
+	if n := len(l.lines); n > 3 || l.subjects != 15*n || l.lines[n-1].N != 37 {
+		t.Errorf("%d lines with %d subjects", n, l.subjects)
 	}
 }

@@ -2,12 +2,14 @@ package sandbox
 
 import (
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 )
 
-// maxLog is how many calls the log remembers; older ones are forgotten, the counters are not.
-const maxLog = 250_000
+// maxLog bounds the log: when it holds so many calls, or four times as many subjects, the older half is forgotten.
+// The counters are not.
+const maxLog = 500_000
 
 // Calls are the counters since the start or the last Reset.
 type Calls struct {
@@ -41,23 +43,27 @@ type Line struct {
 	Path       string    `json:"path"`
 }
 
-// callLog is a queue of the last calls.
+// callLog holds the last calls.
 type callLog struct {
-	keep  int // how many
-	lines []Line
-	next  uint64
+	most     int
+	lines    []Line
+	subjects int // of all lines: a call may have hundreds
+	next     uint64
 }
 
 func (l *callLog) add(line Line) {
 	l.next++
 	line.N = l.next
-	if len(l.lines) >= 2*l.keep {
-		l.lines = append(l.lines[:0], l.lines[l.keep:]...)
+	if len(l.lines) >= l.most || l.subjects >= 4*l.most {
+		half := (len(l.lines) + 1) / 2
+		for _, old := range l.lines[:half] {
+			l.subjects -= len(old.Subjects)
+		}
+		l.lines = slices.Delete(l.lines, 0, half)
 	}
+	l.subjects += len(line.Subjects)
 	l.lines = append(l.lines, line)
 }
-
-func (l *callLog) last() []Line { return l.lines[max(0, len(l.lines)-l.keep):] }
 
 // tally counts the calls of one tenant.
 type tally struct {
@@ -124,13 +130,13 @@ func (s *Server) Calls(app string) Calls {
 	return out
 }
 
-// Log returns the calls of one tenant ("": of all) that came after the time and after the n-th call; of the
-// oldest only the last 250,000 are kept.
+// Log returns the calls of one tenant ("": of all) that came after the time and after the n-th call, as far as they
+// are remembered: the last 250,000 at least, fewer where calls have many subjects.
 func (s *Server) Log(app string, after time.Time, n uint64) []Line {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []Line
-	for _, l := range s.calls.last() {
+	for _, l := range s.calls.lines {
 		if l.N > n && l.At.After(after) && (app == "" || l.App == app) {
 			out = append(out, l)
 		}

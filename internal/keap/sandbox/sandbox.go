@@ -75,7 +75,7 @@ func (s *Server) Reset() {
 	s.spent = nil
 	s.faults = nil
 	s.tally = map[string]*tally{}
-	s.calls = callLog{keep: maxLog}
+	s.calls = callLog{most: maxLog}
 	s.oauth = newOAuth()
 	s.outages = 0
 }
