@@ -296,6 +296,16 @@ func (n fakeNotes) SaveNote(_ context.Context, name string, value []byte, _ uint
 	return 0, nil
 }
 
+func (n fakeNotes) Contact(_ context.Context, group, contact string) ([]byte, bool, error) {
+	value, ok := n[group+" "+contact]
+	return value, ok, nil
+}
+
+func (n fakeNotes) SaveContact(_ context.Context, group, contact string, value []byte, _ time.Duration) error {
+	n[group+" "+contact] = value
+	return nil
+}
+
 func TestKeapHooksKnowTheirOwn(t *testing.T) {
 	k := newKeapHooks()
 	k.notes = fakeNotes{}
@@ -309,14 +319,23 @@ func TestKeapHooksKnowTheirOwn(t *testing.T) {
 		t.Error("the handshake that was begun is not pending, or another one is")
 	}
 	now := time.Now()
-	k.written("a", "7", now)
+	if err := k.written(t.Context(), "a", thing("contact", "7"), now); err != nil {
+		t.Fatal(err)
+	}
+	another := newKeapHooks() // in another process
+	another.notes = k.notes
 	for _, tc := range []struct {
-		account, id string
-		at          time.Time
-		want        bool
-	}{{"a", "7", now.Add(30 * time.Second), true}, {"a", "8", now, false}, {"b", "7", now, false}, {"a", "7", now.Add(time.Hour), false}} {
-		if got := k.Ours(tc.account, "contact.edit", tc.id, tc.at); got != tc.want {
-			t.Errorf("%+v: %v", tc, got)
+		account, event, id string
+		at                 time.Time
+		want               bool
+	}{
+		{"a", "contact.edit", "7", now.Add(30 * time.Second), true}, {"a", "contact.edit", "8", now, false}, {"b", "contact.edit", "7", now, false},
+		{"a", "contact.edit", "7", now.Add(time.Hour), false}, {"a", "order.add", "7", now, false},
+	} {
+		for _, k := range []*keapHooks{k, another} {
+			if got := k.Ours(tc.account, tc.event, tc.id, tc.at); got != tc.want {
+				t.Errorf("%+v: %v", tc, got)
+			}
 		}
 	}
 }

@@ -30,6 +30,7 @@ type groups struct {
 	transport http.RoundTripper
 	tokens    func(account string) keap.TokenStore
 	keys      *keyBook
+	hooks     *keapHooks
 	gate      *gate
 
 	mu   sync.Mutex
@@ -160,7 +161,7 @@ func (g *group) connect(a *account) (client, error) {
 		return client{}, err
 	}
 	k, err := keap.New(keap.Options{
-		BaseURL: g.owner.baseURL, Credential: cred, Transport: g.owner.witness(a.Name), Timeout: g.owner.timeout,
+		BaseURL: g.owner.baseURL, Credential: cred, Transport: &echo{g.owner, a.Name, g.owner.witness(a.Name)}, Timeout: g.owner.timeout,
 		Observe: g.ledger.Observe, Extra: g.extra,
 	})
 	return client{from: a, keap: k}, err

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -10,12 +11,13 @@ import (
 )
 
 // keapHooks is what sources of kind keap have to know about the bridge's own dealings with Keap. Handshakes that are
-// expected stand in a note of the queue, so that every process that takes webhooks knows of them. Safe for concurrent use.
+// expected stand in a note of the queue, so that every process that takes webhooks knows of them; so do the bridge's own
+// writes, for a while. Safe for concurrent use.
 type keapHooks struct {
 	notes notes // set before the first source is used
 
 	mu    sync.Mutex
-	wrote map[string]map[string][2]time.Time // first and last write, by account and contact
+	wrote map[string]map[string][2]time.Time // first and last write, by account and thing
 }
 
 const (
@@ -29,6 +31,8 @@ const (
 type notes interface {
 	Note(ctx context.Context, name string) (value []byte, revision uint64, err error)
 	SaveNote(ctx context.Context, name string, value []byte, revision uint64) (uint64, error)
+	Contact(ctx context.Context, group, contact string) (value []byte, known bool, err error)
+	SaveContact(ctx context.Context, group, contact string, value []byte, ttl time.Duration) error
 }
 
 func newKeapHooks() *keapHooks {
@@ -64,16 +68,41 @@ func (k *keapHooks) Pending(account, source string) bool {
 	return err == nil && until.UnmarshalText(value) == nil && time.Now().Before(until)
 }
 
-// Ours implements sources.KeapHooks: a change of a contact that the bridge wrote a moment before is taken for its own.
-func (k *keapHooks) Ours(account, _, objectID string, at time.Time) bool {
+// Ours implements sources.KeapHooks: a change of a thing that the bridge wrote a moment before is taken for its own.
+func (k *keapHooks) Ours(account, eventKey, objectID string, at time.Time) bool {
+	name := thing(eventKey[:max(strings.LastIndexByte(eventKey, '.'), 0)], objectID)
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	w, ok := k.wrote[account][objectID]
-	return ok && !at.Before(w[0].Add(-time.Minute)) && at.Before(w[1].Add(echoTime))
+	w, ok := k.wrote[account][name]
+	k.mu.Unlock()
+	if !ok { // another process may have written it
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		value, _, err := k.notes.Contact(ctx, echoGroup, account+"/"+name)
+		if err != nil || w[0].UnmarshalText(value) != nil {
+			return false
+		}
+		w[1] = w[0]
+	}
+	return !at.Before(w[0].Add(-time.Minute)) && at.Before(w[1].Add(echoTime))
 }
 
-// written remembers a write to a contact, and forgets old ones now and then.
-func (k *keapHooks) written(account, contact string, at time.Time) {
+// echoGroup is where the memory keeps writes; no quota group has this name.
+const echoGroup = "own-writes"
+
+// thing names a thing of Keap as its hooks do: contact/42.
+func thing(kind, id string) string { return kind + "/" + id }
+
+// written remembers a write to a thing, and forgets old ones now and then.
+func (k *keapHooks) written(ctx context.Context, account, name string, at time.Time) error {
+	k.remember(account, name, at)
+	value, err := at.UTC().MarshalText()
+	if err != nil {
+		return err
+	}
+	return k.notes.SaveContact(ctx, echoGroup, account+"/"+name, value, 2*echoTime)
+}
+
+func (k *keapHooks) remember(account, name string, at time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	of := k.wrote[account]
@@ -81,12 +110,12 @@ func (k *keapHooks) written(account, contact string, at time.Time) {
 		of = map[string][2]time.Time{}
 		k.wrote[account] = of
 	}
-	w, ok := of[contact]
-	if !ok {
+	w, ok := of[name]
+	if !ok || at.Sub(w[1]) > 2*echoTime {
 		w[0] = at
 	}
 	w[1] = at
-	of[contact] = w
+	of[name] = w
 	if len(of)%1024 == 0 {
 		for id, old := range of {
 			if at.Sub(old[1]) > 2*echoTime {

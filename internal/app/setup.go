@@ -138,7 +138,7 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	// The working side: routing, quota groups, workers.
 	a.groups = &groups{
 		worlds: a.worlds, queue: a.queue, plans: a.front, metrics: a.metrics, log: log, open: map[string]*group{},
-		baseURL: env.KeapBaseURL, timeout: env.KeapTimeout, transport: keapTransport(), gate: a.gate, keys: newKeyBook(a.queue, log),
+		baseURL: env.KeapBaseURL, timeout: env.KeapTimeout, transport: keapTransport(), gate: a.gate, keys: newKeyBook(a.queue, log), hooks: a.hooks,
 		tokens: func(account string) keap.TokenStore {
 			return &tokenStore{queue: a.queue, account: account, key: env.SecretKey}
 		},
