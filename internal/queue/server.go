@@ -1,6 +1,9 @@
 package queue
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +16,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
+
+	"bridge/internal/secret"
 )
 
 // User is a publisher that may connect to the embedded server's own port.
@@ -27,6 +32,9 @@ const (
 	marker     = "EMBEDDED-STORE-DO-NOT-OPEN-IN-A-CLUSTER"
 	markerText = "This directory belongs to an embedded (standalone) NATS server.\n" +
 		"A server in cluster mode that opens it DELETES every stream in it. Use: bridge migrate --to nats://…\n"
+
+	// keyCheck tells whether a key is the one that the store is encrypted with, without telling the key.
+	keyCheck = "store-key-check"
 
 	// maxPayload bounds one message of the embedded server: a body of 1 MiB with its canonical form and room to spare.
 	maxPayload = 8 << 20
@@ -66,7 +74,7 @@ func startServer(o *Options) (*embedded, error) {
 }
 
 func openServer(o *Options) (*embedded, error) {
-	if err := mark(filepath.Join(o.DataDir, server.JetStreamStoreDir)); err != nil {
+	if err := mark(filepath.Join(o.DataDir, server.JetStreamStoreDir), o.StoreKey); err != nil {
 		return nil, err
 	}
 	opts := &server.Options{
@@ -93,17 +101,33 @@ func openServer(o *Options) (*embedded, error) {
 	return e, nil
 }
 
-// mark puts the marker in place, and refuses a directory that a cluster has used.
-func mark(dir string) error {
+// mark puts the markers in place. It refuses a directory that a cluster has used, and another key than the store was
+// made with: the server would take streams that it cannot read for none, and new ones would take their place.
+func mark(dir string, key secret.Text) error {
 	if _, err := os.Stat(filepath.Join(dir, "$SYS", "_js_", "_meta_")); err == nil {
-		return fault("the data directory belongs to a node of a NATS cluster", "point --data-dir elsewhere, or set BRIDGE_NATS_URL to the cluster", "%s holds a meta group", dir)
+		return fault("the data directory belongs to a node of a NATS cluster", "point --data-dir elsewhere, or set BRIDGE_NATS_URL to the cluster",
+			"%s holds a meta group", dir)
 	}
-	path := filepath.Join(dir, marker)
-	if _, err := os.Stat(path); err == nil {
+	check := "none"
+	if !key.Empty() {
+		mac := hmac.New(sha256.New, []byte(key.Reveal()))
+		mac.Write([]byte("bridge store key"))
+		check = hex.EncodeToString(mac.Sum(nil))
+	}
+	stored, err := os.ReadFile(filepath.Join(dir, keyCheck))
+	switch {
+	case err == nil && !hmac.Equal(stored, []byte(check)):
+		return fault("the store was made with another STORE_KEY, or with none", "give it the key it was made with; to change it, back up and restore into a new place",
+			"%s differs", keyCheck)
+	case err == nil:
 		return nil
+	case !errors.Is(err, os.ErrNotExist):
+		return fault("the data directory cannot be read", "check its permissions", "%w", err)
 	}
-	if err := os.WriteFile(path, []byte(markerText), 0o600); err != nil {
-		return fault("the data directory cannot be written", "check its permissions and the room on the disk", "%w", err)
+	for name, text := range map[string]string{marker: markerText, keyCheck: check} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			return fault("the data directory cannot be written", "check its permissions and the room on the disk", "%w", err)
+		}
 	}
 	return nil
 }
