@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,6 +38,9 @@ func newSandbox(g *globals) *cobra.Command {
 			if err != nil {
 				return hintf("choose another --addr", "the sandbox cannot listen: %w", err)
 			}
+			var hooks sync.WaitGroup
+			hooks.Go(func() { s.RunHooks(cmd.Context()) })
+			defer hooks.Wait()
 			fmt.Fprintf(cmd.OutOrStdout(), "This is a simulator of Keap: http://%s/crm (control at /sandbox/, nothing is kept)\n", l.Addr())
 			srv := &http.Server{Handler: s, ReadHeaderTimeout: 5 * time.Second}
 			go func() {
@@ -63,8 +66,8 @@ func loadFaults(s *sandbox.Server, path string) error {
 	if err != nil {
 		return &usageError{err, "--faults names a JSON file"}
 	}
-	var list []sandbox.Fault
-	if err := json.Unmarshal(b, &list); err != nil {
+	list, err := sandbox.ParseFaults(b)
+	if err != nil {
 		return &usageError{fmt.Errorf("%s: %w", path, err), `a list such as [{"match":{"operation":"contacts.upsert","rate":0.05},"fault":"status:503"}]`}
 	}
 	return s.SetFaults(list)
