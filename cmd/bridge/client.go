@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -37,6 +38,10 @@ func (g *globals) connect(cmd *cobra.Command) (*client, error) {
 		if h, err := app.ReadHandover(set.Env.DataDir); err == nil && alive(cmd.Context(), h.Address) {
 			return &client{base: h.Address, token: h.Token, http: &http.Client{}, close: func() error { return nil }}, nil
 		}
+	}
+	if set.Env.LogLevel >= slog.LevelInfo { // a command says what matters itself
+		set.Env.LogLevel = max(set.Env.LogLevel, slog.LevelError)
+		set.Log = newLogger(&set.Env, cmd.ErrOrStderr())
 	}
 	set.Roles = []string{app.RoleConsole}
 	set.Env.ConsoleAddr, set.Env.ConsoleTokens = "127.0.0.1:0", ""

@@ -60,7 +60,7 @@ func terminal(w io.Writer) bool {
 func configError(err error) error {
 	var m config.Mistakes
 	if errors.As(err, &m) {
-		return &usageError{err, "bridge check tells when they are gone"}
+		return &usageError{err, "bridge check lists what is wrong, and says when it is right"}
 	}
 	return err
 }

@@ -89,7 +89,8 @@ func newRoot() *cobra.Command {
 
 // commands are the subcommands, a file each.
 var commands = []func(*globals) *cobra.Command{
-	newDemo, newServe, newSandbox, newCheck, newTry, newSend, newPublish, newImport, newBackup, newRestore, newMigrate, newEvents, newStatus, newVersion,
+	newDemo, newServe, newSandbox, newCheck, newTry, newSend, newPublish, newImport, newBackup, newRestore, newMigrate, newEvents, newStatus,
+	newKeys, newHooks, newVersion,
 }
 
 // exactArgs is cobra.ExactArgs with our exit code and a hint.

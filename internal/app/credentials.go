@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"bridge/internal/config"
 	"bridge/internal/keap"
 	"bridge/internal/ops"
 	"bridge/internal/secret"
@@ -28,7 +29,7 @@ func (a *App) credentials(ctx context.Context, acc *account) ([]ops.Credential, 
 		return []ops.Credential{c}, nil
 	}
 	var list []ops.Credential
-	for _, one := range configuredKeys(acc) {
+	for _, one := range configuredKeys(acc.Account) {
 		u := uses[shownKey(one.value.Reveal())]
 		list = append(list, ops.Credential{Name: one.name, Kind: kindWords(k.Kind()), Masked: one.value.Masked(), Created: u.First, LastUsed: u.Last, LastError: u.failure()})
 	}
@@ -47,7 +48,7 @@ type configuredKey struct {
 }
 
 // configuredKeys are an account's keys, the first one first; none with OAuth2.
-func configuredKeys(acc *account) []configuredKey {
+func configuredKeys(acc *config.Account) []configuredKey {
 	k := &acc.Keap
 	var list []configuredKey
 	switch k.Kind() {

@@ -182,7 +182,7 @@ func (gs *groups) credential(a *account) (keap.Credential, error) {
 	k := &a.Keap
 	switch k.Kind() {
 	case keap.OAuth:
-		return gs.login(a, k.OAuth2.RedirectURL)
+		return gs.login(a, k.OAuth2.RedirectURL, gs.tokens(a.Name))
 	case keap.PAT:
 		return keap.PersonalAccessToken(k.PersonalAccessToken, k.NextKey)
 	default:

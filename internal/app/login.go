@@ -3,8 +3,10 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"bridge/internal/keap"
@@ -35,7 +37,7 @@ func (v *visits) BeginLogin(ctx context.Context, account, redirect string) (ops.
 			Hint: "keys need no login; bridge keys ls shows them"}
 	}
 	if v.app.set.Env.SecretKey.Empty() {
-		return ops.Login{}, &ops.Error{Kind: ops.Conflict, Message: errNoSecretKey.Error(), Hint: "set BRIDGE_SECRET_KEY (openssl rand -base64 32) for every process, and keep a copy of it"}
+		return ops.Login{}, &ops.Error{Kind: ops.Conflict, Message: errNoSecretKey.Error(), Hint: "set BRIDGE_SECRET_KEY (openssl rand -hex 32) for every process, and keep a copy of it"}
 	}
 	if redirect == "" {
 		if redirect = acc.Keap.OAuth2.RedirectURL; redirect == "" {
@@ -45,7 +47,7 @@ func (v *visits) BeginLogin(ctx context.Context, account, redirect string) (ops.
 	if u, err := url.Parse(redirect); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return ops.Login{}, &ops.Error{Kind: ops.Invalid, Message: "the redirect address is no http(s) address"}
 	}
-	login, err := v.app.groups.login(acc, redirect)
+	login, err := v.app.groups.login(acc, redirect, v.app.groups.tokens(account))
 	if err != nil {
 		return ops.Login{}, people(err)
 	}
@@ -80,27 +82,51 @@ func (v *visits) EndLogin(ctx context.Context, account, state, code string) (ops
 	if _, err := v.app.queue.SaveNote(ctx, loginNote(state), nil, revision); err != nil {
 		return ops.Credential{}, err
 	}
-	login, err := v.app.groups.login(acc, p.Redirect)
+	store := &appStore{v.app.groups.tokens(account), acc.App}
+	login, err := v.app.groups.login(acc, p.Redirect, store)
 	if err != nil {
 		return ops.Credential{}, people(err)
 	}
 	tokens, err := login.Exchange(ctx, code)
+	var other *otherApp
+	if errors.As(err, &other) {
+		return ops.Credential{}, &ops.Error{Kind: ops.Conflict, Message: other.Error(), Cause: err,
+			Hint: "run bridge keys login again and choose " + acc.App + " on Keap's page, or correct app: in the configuration"}
+	}
 	if err != nil {
 		return ops.Credential{}, people(err)
-	}
-	if acc.App != "" && tokens.Tenant != "" && tokens.Tenant != acc.App {
-		v.app.set.Log.Warn("the login is for another Keap application than configured", "account", account, "app", acc.App, "login", tokens.Tenant)
 	}
 	now := time.Now().UTC()
 	v.app.groups.keys.loggedIn(account, keyName(keap.OAuth, acc.Keap.OAuth2.ClientID), now)
 	return ops.Credential{Name: string(keap.OAuth), Kind: kindWords(keap.OAuth), Masked: tokens.Access.Masked(), Created: now, Active: true}, nil
 }
 
-// login is the OAuth2 client of an account with a redirect address of its own.
-func (gs *groups) login(acc *account, redirect string) (*keap.OAuth2, error) {
+// appStore takes tokens of one Keap application only: those of another would write its contacts into a stranger's CRM.
+type appStore struct {
+	keap.TokenStore
+	app string // "": any
+}
+
+// otherApp says that a login was for another application.
+type otherApp struct{ got, want string }
+
+func (e *otherApp) Error() string {
+	return fmt.Sprintf("the login is for the Keap application %s, the configuration says %s: nothing was stored", e.got, e.want)
+}
+
+// Save implements keap.TokenStore.
+func (s *appStore) Save(ctx context.Context, t keap.Tokens, revision uint64) (uint64, error) {
+	if s.app != "" && t.Tenant != "" && !strings.EqualFold(t.Tenant, s.app) {
+		return 0, &otherApp{t.Tenant, s.app}
+	}
+	return s.TokenStore.Save(ctx, t, revision)
+}
+
+// login is the OAuth2 client of an account.
+func (gs *groups) login(acc *account, redirect string, store keap.TokenStore) (*keap.OAuth2, error) {
 	k := acc.Keap.OAuth2
 	return keap.NewOAuth2(keap.OAuth2Config{
 		ClientID: k.ClientID, ClientSecret: k.ClientSecret, RedirectURL: redirect,
-		BaseURL: gs.baseURL, Store: gs.tokens(acc.Name), Transport: gs.transport,
+		BaseURL: gs.baseURL, Store: store, Transport: gs.transport,
 	})
 }

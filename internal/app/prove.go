@@ -21,6 +21,9 @@ func (v *visits) Prove(ctx context.Context, account string, names []ops.Name) (_
 	if p.Keys, err = v.proveKeys(ctx, account); err != nil {
 		return p, err
 	}
+	if names == nil {
+		return p, nil
+	}
 	if !slices.ContainsFunc(p.Keys, func(k ops.KeyProof) bool { return k.Works }) {
 		for _, n := range names {
 			p.Names = append(p.Names, ops.NameProof{Name: n, Found: ops.FoundUnknown, Detail: "no key works"})
@@ -71,7 +74,7 @@ func (v *visits) proveKeys(ctx context.Context, account string) ([]ops.KeyProof,
 	for i, c := range known {
 		proofs[i].Credential = c
 		var cred keap.Credential // nil: the OAuth2 login as it is configured
-		if keys := configuredKeys(acc); len(keys) > 0 {
+		if keys := configuredKeys(acc.Account); len(keys) > 0 {
 			if cred, err = single(acc.Keap.Kind(), keys[i].value); err != nil {
 				return nil, people(err)
 			}

@@ -51,6 +51,7 @@ func (a *App) listen(name, addr string, srv *http.Server, cert, key string) (str
 		}
 	}()
 	a.down.add(name, srv.Shutdown)
+	a.set.Log.Info("listening", "part", name, "address", l.Addr().String())
 	return l.Addr().String(), nil
 }
 

@@ -24,7 +24,9 @@ func prepareSandbox(s *sandbox.Server, cfg *config.Config) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Accounts)) {
 		a := cfg.Accounts[name]
-		if a.App != "" && a.Keap.Kind() != keap.OAuth {
+		if a.App != "" && a.Keap.Kind() == keap.OAuth {
+			keys["client:"+a.Keap.OAuth2.ClientID] = sandbox.Key{App: a.App}
+		} else if a.App != "" {
 			for _, k := range []string{a.Keap.ServiceAccountKey.Reveal(), a.Keap.PersonalAccessToken.Reveal(), a.Keap.NextKey.Reveal()} {
 				if k != "" {
 					keys[k] = sandbox.Key{App: a.App}

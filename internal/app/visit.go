@@ -141,7 +141,7 @@ func people(err error) error {
 		return &ops.Error{Kind: ops.Conflict, Cause: err, Message: "there is no permit for a call: " + string(closed.Reason),
 			Hint: "the quota opens at " + closed.Until.UTC().Format("2006-01-02 15:04 UTC")}
 	case errors.As(err, &said):
-		return &ops.Error{Kind: ops.Outside, Message: said.Error(), Hint: said.Hint, Cause: err}
+		return &ops.Error{Kind: ops.Outside, Message: said.Message, Hint: said.Hint, Cause: err}
 	}
 	return err
 }

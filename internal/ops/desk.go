@@ -80,7 +80,7 @@ func (d *Desk) find(ctx context.Context, ref Ref) (events.Row, error) {
 	}
 	switch len(rows) {
 	case 0:
-		return events.Row{}, fail(NotFound, "", "there is no event %q", ref.ID)
+		return events.Row{}, fail(NotFound, "bridge events ls --q finds events by order number or e-mail address", "there is no event %q", ref.ID)
 	case 1:
 		return rows[0], nil
 	default:

@@ -10,7 +10,8 @@ import (
 // Keap asks Keap on behalf of people. Every call spends a permit of the account's quota, like the calls for events.
 // Errors that a person may read are *Error.
 type Keap interface {
-	// Prove looks whether the account's keys work and whether Keap has what is named.
+	// Prove looks whether the account's keys work and whether Keap has what is named. With nil names only keys are
+	// shown, one call each; otherwise action sets are listed too.
 	Prove(ctx context.Context, account string, names []Name) (Proof, error)
 	// Hooks lists the account's hook subscriptions: those that the configuration wants and others at our address.
 	Hooks(ctx context.Context, account string) ([]Hook, error)

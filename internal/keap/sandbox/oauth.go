@@ -63,8 +63,8 @@ func (s *Server) serveOAuth(req *request, path string) answer {
 	return controlError(http.StatusMethodNotAllowed, "want POST /token or GET /app/oauth/authorize")
 }
 
-// authorize consents at once and sends the browser back with a code. The tenant is ?app=, else one of the
-// client's own.
+// authorize consents at once and sends the browser back with a code. The tenant is ?app=, else that of the key
+// "client:<id>" in the settings, else one of the client's own.
 func (s *Server) authorize(req *request) answer {
 	client, back := req.query.Get("client_id"), req.query.Get("redirect_uri")
 	to, err := url.Parse(back)
@@ -73,6 +73,9 @@ func (s *Server) authorize(req *request) answer {
 	}
 	s.mu.Lock()
 	app := req.query.Get("app")
+	if app == "" {
+		app = s.settings.keys["client:"+client].App
+	}
 	if app == "" {
 		app = s.appLocked("client:" + client)
 	}
