@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"ingress":  {"events", "sources"},
 	"dispatch": {"events", "rules", "calls", "keap", "sources"},
 	"ops":      {"events"},
+	"notify":   {"events", "secret"},
 	// L4
 	"console": {"ops", "events", "secret"},
 	// L5, L6
