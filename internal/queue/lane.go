@@ -27,8 +27,9 @@ const (
 )
 
 // A lower priority may fill only part of the hands, so that what is urgent always finds room: the rest of the
-// capacity is kept for the priorities above it. In percent.
-var laneShare = [len(events.Priorities)]int{100, 80, 60}
+// capacity is kept for the priorities above it. In percent. Bulk work needs some 600 of 2,000 to fill columns of 200; more
+// would leave normal work, which waits up to an hour for company on a crowded day, too few.
+var laneShare = [len(events.Priorities)]int{100, 80, 35}
 
 // group works one quota group for as long as this process owns it.
 type group struct {
@@ -255,7 +256,7 @@ func (g *group) room(ln *lane) int {
 
 func (g *group) openLane(ctx context.Context, ln *lane) error {
 	name := ln.priority.String()
-	c, err := g.q.consume(ctx, streamWork, "disp-"+g.name+"-"+name, g.lease.Epoch(), subjectWork+g.name+"."+name+".*")
+	c, err := g.q.consume(ctx, streamWork, "disp-"+g.name+"-"+name, g.lease.Epoch(), workSubject(g.name, ln.priority))
 	if err != nil {
 		return err
 	}
@@ -279,7 +280,7 @@ func (g *group) closeIdle(ctx context.Context) {
 func (g *group) lookAgain(ctx context.Context) error {
 	for _, ln := range g.lanes {
 		if ln.consumer == nil {
-			_, err := g.q.get(ctx, streamWork, 1, jetstream.WithGetMsgSubject(subjectWork+g.name+"."+ln.priority.String()+".*"))
+			_, err := g.q.get(ctx, streamWork, 1, jetstream.WithGetMsgSubject(workSubject(g.name, ln.priority)))
 			if errors.Is(err, jetstream.ErrMsgNotFound) {
 				continue
 			}
@@ -323,7 +324,7 @@ func (g *group) take(ctx context.Context, ln *lane, m jetstream.Msg) error {
 		return m.Ack()
 	}
 	d := events.Delivery{
-		Seq: t.pointer.Seq, Group: g.name, Priority: ln.priority, Contact: contactOf(part(m.Subject(), 3)),
+		Seq: t.pointer.Seq, Group: g.name, Priority: ln.priority, Contact: t.pointer.Contact,
 		Replay: t.pointer.Job, First: t.workSeq > g.lease.since && !t.pointer.Old,
 	}
 	en, err := g.q.entry(ctx, t.pointer.Seq)
