@@ -2,7 +2,9 @@ package simulation
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -21,24 +23,33 @@ const (
 // simulate runs a setup.
 func simulate(tb testing.TB, s Setup) *Report {
 	tb.Helper()
-	setup, err := json.Marshal(s)
+	r, err := inProcess(tb.Context(), s)
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return r
+}
+
+// inProcess runs a setup in a process of its own.
+func inProcess(ctx context.Context, s Setup) (*Report, error) {
+	setup, err := json.Marshal(s)
+	if err != nil {
+		return nil, err
+	}
 	started := time.Now()
-	run := exec.CommandContext(tb.Context(), os.Args[0], "-test.run=^TestBubble$", "-test.timeout=10m")
+	run := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestBubble$", "-test.timeout=10m")
 	run.Env = append(os.Environ(), setupVariable+"="+string(setup), "GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1", "GOGC=400")
 	out, err := run.CombinedOutput()
 	_, answer, found := bytes.Cut(out, []byte(answerMark))
 	if err != nil || !found {
-		tb.Fatalf("seed %d: %v\n%s", s.Seed, err, out)
+		return nil, fmt.Errorf("seed %d, %s: %w\n%s", s.Seed, s.Load, err, out)
 	}
 	var r Report
 	if err := json.NewDecoder(bytes.NewReader(answer)).Decode(&r); err != nil {
-		tb.Fatalf("seed %d: %v", s.Seed, err)
+		return nil, fmt.Errorf("seed %d, %s: %w", s.Seed, s.Load, err)
 	}
 	r.Took = time.Since(started)
-	return &r
+	return &r, nil
 }
 
 // TestBubble runs what its parent process asks for; by itself, an hour of the morning.

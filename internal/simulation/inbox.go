@@ -11,7 +11,7 @@ import (
 
 // laneShare bounds, in percent, how much of the hands a priority and those below it may fill, so that what is urgent
 // always finds room; as in package queue.
-var laneShare = [len(events.Priorities)]int{100, 80, 60}
+var laneShare = [len(events.Priorities)]int{100, 80, 35}
 
 // deliverySize is what an event of the workload takes in memory, roughly.
 const deliverySize = 1500
@@ -24,6 +24,7 @@ type entry struct {
 	*Arrival
 	event   events.Event
 	contact string // hashed order key
+	lane    events.Priority
 	begun   bool   // some process had it in hand
 	inHand  uint64 // epoch of the process that has it; 0: none
 	settled bool
@@ -60,7 +61,7 @@ func (q *inbox) add(list ...*entry) {
 	defer q.mu.Unlock()
 	for _, e := range list {
 		q.entries = append(q.entries, e)
-		q.waiting[e.Priority] = append(q.waiting[e.Priority], e)
+		q.waiting[e.lane] = append(q.waiting[e.lane], e)
 		q.open++
 	}
 	q.wakeLocked()
@@ -101,7 +102,7 @@ func (q *inbox) own() (epoch uint64, nudge <-chan struct{}) {
 	for _, e := range q.entries {
 		if !e.settled && !e.doubted {
 			e.inHand = 0
-			q.waiting[e.Priority] = append(q.waiting[e.Priority], e)
+			q.waiting[e.lane] = append(q.waiting[e.lane], e)
 		}
 	}
 	q.wakeLocked()
@@ -149,7 +150,7 @@ func (q *inbox) take(epoch uint64, room int) (*entry, events.Delivery) {
 		first := !e.begun
 		e.begun, e.inHand = true, epoch
 		return e, events.Delivery{
-			Event: e.event, Seq: uint64(e.N) + 1, Group: group, Priority: e.Priority, Contact: e.contact, First: first,
+			Event: e.event, Seq: uint64(e.N) + 1, Group: group, Priority: e.lane, Contact: e.contact, First: first,
 			Attempt: e.verdict.Attempt, NotBefore: e.verdict.Until, Received: e.At, Size: deliverySize,
 		}
 	}
@@ -171,7 +172,7 @@ func (q *inbox) decide(epoch uint64, e *entry, v events.Verdict) error {
 		return nil
 	}
 	e.inHand = 0
-	q.held[e.Priority]--
+	q.held[e.lane]--
 	if q.busy[e.contact]--; q.busy[e.contact] == 0 {
 		delete(q.busy, e.contact)
 	}
@@ -198,7 +199,7 @@ func (q *inbox) resolve(answer func(*entry)) {
 		}
 		answer(e)
 		e.doubted, e.verdict = false, events.Verdict{}
-		q.waiting[e.Priority] = append(q.waiting[e.Priority], e)
+		q.waiting[e.lane] = append(q.waiting[e.lane], e)
 	}
 	q.doubts = left
 	q.wakeLocked()

@@ -19,7 +19,6 @@ const (
 type meter struct {
 	r          *trial
 	unfinished bool
-	notes      []string
 
 	mu    sync.Mutex
 	since time.Time   // work has waited without a break; zero: it has not

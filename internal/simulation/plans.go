@@ -30,7 +30,7 @@ func newEntry(a *Arrival) *entry {
 		Time: a.At, Received: a.At, Data: events.Data{Contact: &contact},
 	}
 	sum := sha256.Sum256([]byte(e.OrderKey()))
-	return &entry{Arrival: a, event: e, contact: hex.EncodeToString(sum[:16])}
+	return &entry{Arrival: a, event: e, lane: a.Priority, contact: hex.EncodeToString(sum[:16])}
 }
 
 // plans says what the events of a day mean, as rules would.

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"bridge/internal/events"
 	"bridge/internal/keap/sandbox"
 )
 
@@ -133,6 +134,9 @@ func (r *trial) live() error {
 	entries := make([]*entry, len(r.day.Arrivals))
 	for i := range r.day.Arrivals {
 		entries[i] = newEntry(&r.day.Arrivals[i])
+		if r.OneByOne {
+			entries[i].lane = events.Normal // of priorities it knows nothing
+		}
 	}
 	r.plan(entries)
 	r.meter = newMeter(r)
