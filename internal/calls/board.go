@@ -124,6 +124,7 @@ type solo struct {
 	rank     rank
 	account  string
 	contact  string // hashed order key
+	xmlrpc   bool   // goes over XML-RPC
 	since    time.Time
 	answered chan error // holds one; nil: the permit is there
 	at       *list.Element

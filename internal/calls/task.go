@@ -109,6 +109,7 @@ type request struct {
 	step      *events.Step // that it is for; nil where it is for the account
 	unsafe    bool         // not safe to repeat: intended before it is sent
 	subjects  int
+	may       func() error // over XML-RPC: asked when the permit is there; an error gives the request up unsent
 	send      func(ctx context.Context) error
 }
 
@@ -119,11 +120,16 @@ const throttledTries = 5
 // call makes one request with a permit of its own and notes it in r.
 func (t *task) call(ctx context.Context, r *Result, q request) error {
 	for try := 1; ; try++ {
-		release, err := t.permit(ctx, &solo{prio: t.Priority, rank: q.rank, account: t.Account, contact: t.Contact})
+		release, err := t.permit(ctx, &solo{prio: t.Priority, rank: q.rank, account: t.Account, contact: t.Contact, xmlrpc: q.may != nil})
 		if err != nil {
 			return err
 		}
-		err = t.send(ctx, r, q)
+		if q.may != nil {
+			err = q.may()
+		}
+		if err == nil {
+			err = t.send(ctx, r, q)
+		}
 		release()
 		if keap.KindOf(err) != keap.KindThrottled || try == throttledTries {
 			return err
