@@ -3,7 +3,9 @@
 package torture
 
 import (
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,7 +44,7 @@ func (v *verdict) report(s *stage, shop *shop, chaos *chaos, calls sandbox.Calls
 	line("", "calls spoilt: %s", counted(spoilt))
 	line("calls", "%d; most in a second %d of %d, in a minute %d of %d", calls.Total, v.most.Second, perSecond, v.most.Minute, perMinute)
 	line("events", "accepted %d = done %d + in doubt %d + failed %d", len(shop.accepted), v.states[events.Done], v.states[events.InDoubt], v.states[events.Failed])
-	line("in doubt", "%d whose answer the sandbox dropped, %d cut off (%d kills, pauses and losses of NATS)", v.droppedAnswers, v.cutOff, len(chaos.cuts))
+	line("in doubt", "answers that the sandbox dropped: %s; cut off: %d (%d kills, pauses and losses of NATS)", counted(v.dropped), v.cutOff, v.cuts)
 	line("settled", "%.0f s after the last fault", settled.Seconds())
 	line("lost", "%d", len(v.lost))
 	line("doubled", "%d", len(v.doubled))
@@ -61,12 +63,37 @@ func (v *verdict) report(s *stage, shop *shop, chaos *chaos, calls sandbox.Calls
 	if violations > 0 {
 		t.Errorf("calls above a limit: %+v", v.violations)
 	}
-	if v.cutOff > 0 && len(chaos.cuts) == 0 {
-		t.Errorf("%d events are in doubt though nothing was cut off", v.cutOff)
-	}
+	s.explain(v)
 	for name, row := range v.rows {
 		if row.State == events.Failed {
 			t.Errorf("%s failed: %s %s at %s", name, row.Reason, row.Detail, row.Step)
+		}
+	}
+}
+
+// mostExplained bounds how much of what is wrong is shown in full.
+const mostExplained = 5
+
+// explain shows what the bridges and the sandbox know of the facts that are wrong.
+func (s *stage) explain(v *verdict) {
+	for _, f := range v.suspects[:min(mostExplained, len(v.suspects))] {
+		var story json.RawMessage
+		row := v.rows[accounts[f.account].name+" "+f.id()]
+		if err := s.get(v.t.Context(), 0, "/api/events/"+row.Key, &story); err != nil {
+			v.t.Error(err)
+		}
+		v.t.Logf("%s: %s", f.id(), story)
+		state := s.crm.State(accounts[f.account].app)
+		for _, n := range state.Notes {
+			if firstWords(n.Title) == f.title() {
+				v.t.Logf("%s: note %s of contact %s at %s: %s", f.id(), n.ID, n.ContactID, n.At.Format(time.RFC3339Nano), n.Body)
+			}
+		}
+		contacts := v.world.contacts[f.email()]
+		for i := range v.log {
+			if l := &v.log[i]; len(contacts) > 0 && slices.Contains(l.Subjects, "contact:"+contacts[0].ID) && l.App == accounts[f.account].app {
+				v.t.Logf("%s: %s %s %d", l.At.Format("15:04:05.000"), l.Operation, l.Path, l.Status)
+			}
 		}
 	}
 }

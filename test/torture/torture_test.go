@@ -91,7 +91,8 @@ func TestTorture(t *testing.T) {
 	rows := s.settled(t, len(shop.accepted))
 	settled := time.Since(begin) - load
 
-	v := verdict{t: t, rows: rows, world: look(s.crm), log: s.crm.Log("", time.Time{}, 0)}
+	v := verdict{t: t, rows: rows, world: look(s.crm), log: s.crm.Log("", time.Time{}, 0), cuts: chaos.cuts}
+	s.keep(t, rows)
 	v.judge(shop.accepted)
 	calls := s.crm.Calls("")
 	v.violations, v.most = calls.Violations, calls.Max
@@ -253,6 +254,19 @@ func (s *stage) settled(t *testing.T, n int) map[string]events.Row {
 		wait(t.Context(), 250*time.Millisecond)
 	}
 	return s.all(t)
+}
+
+// keep leaves what the sandbox and the bridges know among the artefacts of the test (go test -artifacts).
+func (s *stage) keep(t *testing.T, rows map[string]events.Row) {
+	for name, v := range map[string]any{"calls.json": s.crm.Log("", time.Time{}, 0), "crm.json": s.crm.State(""), "events.json": rows} {
+		text, err := json.Marshal(v)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(t.ArtifactDir(), name), text, 0o600)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // all lists every event by account and id.

@@ -21,7 +21,9 @@ type verdict struct {
 
 	states                                 map[events.State]int
 	lost, doubled, disordered, unjustified []string
-	droppedAnswers, cutOff                 int
+	dropped                                map[string]int // doubts about lost answers, by operation
+	cutOff, cuts                           int            // doubts about calls that were cut off; kills, pauses and losses of NATS
+	suspects                               []*fact
 	violations, most                       sandbox.Counts
 }
 
@@ -83,7 +85,7 @@ func firstWords(title string) string {
 
 // judge holds what was accepted against what the bridges say of it and what the CRM holds.
 func (v *verdict) judge(accepted []*fact) {
-	v.states = map[events.State]int{}
+	v.states, v.dropped = map[events.State]int{}, map[string]int{}
 	sets := map[string]int{} // member events by e-mail
 	setsDone := map[string]int{}
 	last := map[string]int{} // the last order whose contact step is certain, by e-mail
@@ -129,6 +131,7 @@ func (v *verdict) judge(accepted []*fact) {
 		}
 	}
 	v.order(accepted)
+	v.account()
 }
 
 // effects counts what one fact left: nothing twice, and all of it when the event is done.
@@ -156,34 +159,51 @@ func (v *verdict) effects(f *fact, row *events.Row) {
 	for what, n := range left {
 		if n > 1 {
 			v.doubled = append(v.doubled, fmt.Sprintf("%s (%s): %d × %s", f.id(), row.State, n, what))
+			v.suspects = append(v.suspects, f)
 		}
 		if n == 0 && row.State == events.Done {
 			v.lost = append(v.lost, fmt.Sprintf("%s is done without its %s", f.id(), what))
+			v.suspects = append(v.suspects, f)
 		}
 	}
 }
 
-// doubt tells whether an event in doubt has a reason to be.
+// doubtful are the operations whose outcome Keap cannot tell, by the kind of step.
+var doubtful = map[string]string{"/goal:": "goals.achieve", "/action_set:": "action_sets.run"}
+
+// doubt tells whether an event in doubt has a reason to be. A doubt that was judged from an answer needs a spoilt call
+// of its own; one that was found after a crash, a pause or a loss of the memory was cut off.
 func (v *verdict) doubt(f *fact, row *events.Row) {
-	var operation string
-	switch {
-	case strings.Contains(row.Step, "/goal:"):
-		operation = "goals.achieve"
-	case strings.Contains(row.Step, "/action_set:"):
-		operation = "action_sets.run"
-	default:
-		v.unjustified = append(v.unjustified, fmt.Sprintf("%s at %s, which Keap can tell: %s", f.id(), row.Step, row.Detail))
-		return
-	}
-	for i := range v.log {
-		l := &v.log[i]
-		if l.Operation == operation && l.Fault != nil && l.App == accounts[f.account].app &&
-			(operation != "goals.achieve" || strings.HasSuffix(l.Path, "/"+strconv.Itoa(f.number()))) {
-			v.droppedAnswers++
+	for step, operation := range doubtful {
+		switch {
+		case !strings.Contains(row.Step, step):
+		case strings.Contains(row.Detail, "the process stopped or lost the answer"):
+			v.cutOff++
+			return
+		default:
+			v.dropped[operation]++
 			return
 		}
 	}
-	v.cutOff++
+	v.unjustified = append(v.unjustified, fmt.Sprintf("%s at %s, which Keap can tell: %s", f.id(), row.Step, row.Detail))
+}
+
+// account holds the doubts against the calls that the sandbox spoilt.
+func (v *verdict) account() {
+	spoilt := map[string]int{}
+	for i := range v.log {
+		if v.log[i].Fault != nil {
+			spoilt[v.log[i].Operation]++
+		}
+	}
+	for operation, n := range v.dropped {
+		if n > spoilt[operation] {
+			v.unjustified = append(v.unjustified, fmt.Sprintf("%d events at %s, of which only %d calls were spoilt", n, operation, spoilt[operation]))
+		}
+	}
+	if v.cutOff > 0 && v.cuts == 0 {
+		v.unjustified = append(v.unjustified, fmt.Sprintf("%d events, though nothing was cut off", v.cutOff))
+	}
 }
 
 // order holds the notes, goals and places in the log of each customer against the order of sending.
@@ -201,6 +221,7 @@ func (v *verdict) order(accepted []*fact) {
 		l := line{f.email(), f.kind, what}
 		if before, ok := last[l]; ok && at < before.at {
 			v.disordered = append(v.disordered, fmt.Sprintf("%s: %s of event %d came after that of event %d", f.id(), what, before.n, f.n))
+			v.suspects = append(v.suspects, f)
 		}
 		last[l] = place{f.n, at}
 	}
