@@ -65,6 +65,7 @@ type task struct {
 	marks   events.Marks
 	calls   int
 	changed bool // marks differ from what is stored
+	unsaved error
 }
 
 // Handle plans the event or resumes its plan, runs what is not done, and says what is to become of it.
@@ -358,14 +359,17 @@ func (t *task) mark(step string, change func(*events.Mark)) {
 	t.changed = true
 }
 
+// save stores the marks. After a failure it fails for good: the write may have lost to that of another owner, and what is
+// stored then says more than these marks do. The next handling begins with it.
 func (t *task) save(ctx context.Context) error {
+	if t.unsaved != nil {
+		return t.unsaved
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
-	if err := t.memory.SaveMarks(ctx, t.d.Event.Account, t.key, t.marks); err != nil {
-		return err
-	}
-	t.changed = false
-	return nil
+	t.unsaved = t.memory.SaveMarks(ctx, t.d.Event.Account, t.key, t.marks)
+	t.changed = t.unsaved != nil
+	return t.unsaved
 }
 
 // saved stores the marks before a verdict counts.
