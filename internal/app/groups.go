@@ -111,8 +111,14 @@ func (g *group) Room() (deliveries, bytes int) { return g.lane.Room() }
 // Freed implements queue.Hands.
 func (g *group) Freed() <-chan struct{} { return g.lane.Freed() }
 
-// Take implements queue.Hands.
-func (g *group) Take(d events.Delivery, settle queue.Settle) { g.lane.Take(d, settle) }
+// Take implements queue.Hands. An urgent event does not wait for the company that tags of its contact's earlier events
+// are waiting for.
+func (g *group) Take(d events.Delivery, settle queue.Settle) {
+	g.lane.Take(d, settle)
+	if d.Priority == events.Urgent {
+		g.planner.Hurry(d.Contact)
+	}
+}
 
 // Close implements queue.Hands: first the lane, so that nobody asks the planner any more, then the planner, which
 // leaves the ledger as it is for the next owner.
