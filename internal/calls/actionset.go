@@ -21,13 +21,13 @@ func (t *task) actionSet(ctx context.Context, s *events.Step, r *Result) error {
 	if begun > 0 || t.xmlrpc.gone(t.Account, time.Now()) {
 		return t.replace(ctx, s, r, begun)
 	}
-	prober, err := t.xmlrpc.enter(t.Account, time.Now())
+	prober, err := t.xmlrpc.enter(t.Account, t.Key, time.Now())
 	if err != nil {
 		return err
 	}
 	err = t.onContact(ctx, r, request{
 		operation: "action_sets.run", rank: ending, step: s, unsafe: true, subjects: 1,
-		may: func() error { return t.xmlrpc.stillMay(t.Account, prober, time.Now()) },
+		may: func() error { return t.xmlrpc.stillMay(t.Account, t.Key, prober, time.Now()) },
 		send: func(ctx context.Context) error {
 			results, err := t.settings.Keap.RunActionSet(ctx, t.contact, s.Target)
 			if err != nil {

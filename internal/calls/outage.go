@@ -3,6 +3,7 @@ package calls
 import (
 	"context"
 	"encoding/json"
+	"hash/fnv"
 	"sync"
 	"time"
 
@@ -15,6 +16,9 @@ const (
 	xmlrpcProbe = time.Minute
 	// xmlrpcGone is how long XML-RPC may be away before it counts as switched off: the longest planned outage is 48 h.
 	xmlrpcGone = 48 * time.Hour
+	// spreadShare of an outage's age, mostSpread at most, is over how long the returns of what waits are spread.
+	spreadShare = 36
+	mostSpread  = 10 * time.Minute
 	// restFresh is how old the last good answer of REST may be to show that XML-RPC alone is away.
 	restFresh = time.Minute
 	// outageKept is how long an outage is remembered over restarts.
@@ -64,7 +68,7 @@ func (o *outages) gone(account string, now time.Time) bool {
 
 // enter lets an action set wait for its permit, or tells when to come again: while XML-RPC is away one of them may try
 // each minute.
-func (o *outages) enter(account string, now time.Time) (prober int, err error) {
+func (o *outages) enter(account, event string, now time.Time) (prober int, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	a := o.ofLocked(account)
@@ -72,7 +76,7 @@ func (o *outages) enter(account string, now time.Time) (prober int, err error) {
 		return 0, nil
 	}
 	if now.Before(a.probe) {
-		return 0, brownedOut(a.probe)
+		return 0, brownedOut(a.comeBack(event, now))
 	}
 	a.prober++
 	a.probe = now.Add(xmlrpcProbe)
@@ -81,7 +85,7 @@ func (o *outages) enter(account string, now time.Time) (prober int, err error) {
 
 // stillMay is asked when the permit is there, for which others may have waited too: an outage that began meanwhile
 // leaves only the prober.
-func (o *outages) stillMay(account string, prober int, now time.Time) error {
+func (o *outages) stillMay(account, event string, prober int, now time.Time) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	a := o.ofLocked(account)
@@ -89,10 +93,22 @@ func (o *outages) stillMay(account string, prober int, now time.Time) error {
 	case a.since.IsZero():
 		return nil
 	case prober != a.prober || prober == 0:
-		return brownedOut(later(a.probe, now.Add(time.Second)))
+		return brownedOut(a.comeBack(event, now))
 	}
 	a.probe = now.Add(xmlrpcProbe)
 	return nil
+}
+
+// comeBack is when an event that was parked asks again: the longer the outage lasts, the more the events are spread, so
+// that thousands of them do not ask every minute for two days.
+func (a *outage) comeBack(event string, now time.Time) time.Time {
+	spread := min(now.Sub(a.since)/spreadShare, mostSpread)
+	if spread <= 0 {
+		return later(a.probe, now.Add(time.Second))
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(event)) // never fails
+	return later(a.probe, now.Add(time.Second)).Add(time.Duration(h.Sum64() % uint64(spread)))
 }
 
 func later(a, b time.Time) time.Time {
@@ -103,7 +119,7 @@ func later(a, b time.Time) time.Time {
 }
 
 func brownedOut(until time.Time) error {
-	return &Closed{Until: until, Reason: events.Brownout, Detail: "Keap's XML-RPC does not answer while REST does; action sets wait and one tries each minute"}
+	return &Closed{Until: until, Reason: events.Brownout, Detail: "Keap's XML-RPC does not answer while REST does; action sets wait, and one tries at most once a minute"}
 }
 
 // restWorks tells whether REST answers; without a recent answer it asks.
@@ -197,7 +213,7 @@ func (t *task) beginOutage(ctx context.Context) (until time.Time, gone bool) {
 	o.checked, o.gone = true, o.gone || over
 	o.probe = later(o.probe, now.Add(xmlrpcProbe))
 	kept := storedOutage{Since: o.since, Gone: o.gone}
-	until = o.probe
+	until = o.comeBack(t.Key, now)
 	t.xmlrpc.mu.Unlock()
 	switch {
 	case first:
