@@ -52,15 +52,7 @@ func (e *echo) RoundTrip(r *http.Request) (*http.Response, error) {
 // listens tells whether the account takes Keap's hooks.
 func (e *echo) listens() bool {
 	a := e.groups.worlds.find(e.account)
-	if a == nil {
-		return false
-	}
-	for _, s := range a.sources {
-		if s.cfg.Kind == "keap" {
-			return true
-		}
-	}
-	return false
+	return a != nil && a.takesHooks()
 }
 
 // written tells what a request changes: the kind and, where the address says it, the id. Below a thing there are others

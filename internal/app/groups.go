@@ -72,7 +72,7 @@ func (gs *groups) Open(ctx context.Context, name string, lease queue.Lease) (que
 		return nil, err
 	}
 	g.planner = calls.New(calls.Config{
-		Group: name, Account: g.account, Ledger: g.ledger, Save: lease.SaveLedger, Memory: gs.queue,
+		Group: name, Account: g.account, Ledger: g.ledger, Save: lease.SaveLedger, Owned: lease.Valid, Memory: gs.queue,
 		Record: gs.record, Log: gs.log.With("group", name),
 	})
 	worker := dispatch.NewWorker(g.planner, gs.queue, gs.plans, gs.log)

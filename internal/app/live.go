@@ -203,7 +203,15 @@ func actionSetList(a *account) []ops.ActionSet {
 }
 
 // Sources implements ops.Live.
-func (l *live) Sources(context.Context) ([]ops.Source, error) {
+func (l *live) Sources(ctx context.Context) ([]ops.Source, error) {
+	seen, err := l.app.history.Sources(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	last := map[[2]string]time.Time{}
+	for _, s := range seen {
+		last[[2]string{s.Account, s.Source}] = l.heard(s.Account, s.Source, s.Last)
+	}
 	w := l.app.worlds.now.Load()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -211,7 +219,7 @@ func (l *live) Sources(context.Context) ([]ops.Source, error) {
 	for _, name := range slices.Sorted(maps.Keys(w.accounts)) {
 		a := w.accounts[name]
 		for _, sn := range slices.Sorted(maps.Keys(a.sources)) {
-			out = append(out, l.source(name, sn, a.sources[sn]))
+			out = append(out, l.source(name, sn, a.sources[sn], last[[2]string{name, sn}]))
 		}
 	}
 	return out, nil
@@ -220,7 +228,7 @@ func (l *live) Sources(context.Context) ([]ops.Source, error) {
 // defaultSilence is after how long a quiet source is reported, where it does not say itself.
 const defaultSilence = 24 * time.Hour
 
-func (l *live) source(account, name string, s *source) ops.Source {
+func (l *live) source(account, name string, s *source, last time.Time) ops.Source {
 	o := ops.Source{Account: account, Name: name, Kind: s.cfg.Kind, Setup: []string{"docs/senders/" + s.cfg.Kind + ".md"}}
 	if s.cfg.Kind == "nats" {
 		o.Subject = "ingest." + account + "." + name
@@ -233,12 +241,8 @@ func (l *live) source(account, name string, s *source) ops.Source {
 	_, o.Testable = s.made.(sources.Signer)
 	if r := l.requests[[2]string{account, name}]; r != nil {
 		o.Requests, o.Refused = slices.Clone(r.list), r.refused
-		silence := s.cfg.SilentAfter
-		if silence == 0 {
-			silence = defaultSilence
-		}
-		o.Silent = !r.last.IsZero() && time.Since(r.last) > silence
 	}
+	o.Silent = silent(s, last, time.Now())
 	return o
 }
 

@@ -3,6 +3,7 @@ package app
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,6 +27,9 @@ type metrics struct {
 	calls    *prometheus.CounterVec
 	callTook *prometheus.HistogramVec
 	served   *prometheus.CounterVec
+	notices  *prometheus.CounterVec
+	sweeps   *prometheus.CounterVec
+	found    *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -42,9 +46,12 @@ func newMetrics() *metrics {
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bridge_keap_calls_total", Help: "Calls to Keap by operation and HTTP status (0: no answer)."}, []string{"operation", "status"}),
 		callTook: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "bridge_keap_call_seconds", Help: "Time of one call to Keap.",
 			Buckets: []float64{.05, .1, .2, .3, .5, 1, 2, 5, 10, 30}}, []string{"operation"}),
-		served: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bridge_keap_steps_served_total", Help: "Steps that calls to Keap worked for; divided by bridge_keap_calls_total it is the merge factor."}, []string{"operation"}),
+		served:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bridge_keap_steps_served_total", Help: "Steps that calls to Keap worked for; divided by bridge_keap_calls_total it is the merge factor."}, []string{"operation"}),
+		notices: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bridge_notifications_total", Help: "Messages to other systems by type, and whether they were told or given up after a day."}, []string{"type", "outcome"}),
+		sweeps:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bridge_sweeps_total", Help: "Sweeps of sources by kind, and whether they went through."}, []string{"kind", "outcome"}),
+		found:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bridge_swept_events_total", Help: "Events that a sweep brought and the line did not know, by the source's kind."}, []string{"kind"}),
 	}
-	m.registry.MustRegister(m.webhooks, m.took, m.accepted, m.settled, m.steps, m.latency, m.calls, m.callTook, m.served,
+	m.registry.MustRegister(m.webhooks, m.took, m.accepted, m.settled, m.steps, m.latency, m.calls, m.callTook, m.served, m.notices, m.sweeps, m.found,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -83,4 +90,25 @@ func (m *metrics) call(c *events.CallReport) {
 	m.calls.WithLabelValues(c.Operation, strconv.Itoa(c.Status)).Inc()
 	m.callTook.WithLabelValues(c.Operation).Observe(c.Took.Seconds())
 	m.served.WithLabelValues(c.Operation).Add(float64(len(c.Served)))
+}
+
+// told counts a message to another system.
+func (m *metrics) told(typ string, told bool) {
+	if strings.HasPrefix(typ, "keap.") {
+		typ = "keap" // what Keap may call its events is no closed list
+	}
+	m.notices.WithLabelValues(typ, outcomeOf(told, "told", "given up")).Inc()
+}
+
+// swept counts a sweep.
+func (m *metrics) swept(kind string, fresh int, err error) {
+	m.sweeps.WithLabelValues(kind, outcomeOf(err == nil, "ok", "failed")).Inc()
+	m.found.WithLabelValues(kind).Add(float64(fresh))
+}
+
+func outcomeOf(ok bool, yes, no string) string {
+	if ok {
+		return yes
+	}
+	return no
 }

@@ -159,6 +159,8 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	a.down.add("desk", func(context.Context) error { return a.desk.Close() })
 	if set.has(RoleWork) {
 		a.run("quota history", a.sampleQuota)
+		a.run("pauses", a.watchStops)
+		a.run("chores", a.chores)
 	}
 	if err := a.startConsole(); err != nil {
 		return nil, err
