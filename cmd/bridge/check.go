@@ -94,7 +94,11 @@ func (g *globals) reportMistakes(w io.Writer, err error) error {
 		return err
 	}
 	if !g.json {
-		return &usageError{mistakes, "correct the " + counted(len(mistakes), "mistake", "mistakes") + " and run bridge check again"}
+		what := "it"
+		if len(mistakes) > 1 {
+			what = fmt.Sprintf("the %d mistakes", len(mistakes))
+		}
+		return &usageError{mistakes, "correct " + what + " and run bridge check again"}
 	}
 	if err := printJSON(w, map[string]any{"mistakes": mistakes}); err != nil {
 		return err

@@ -32,8 +32,8 @@ func (g *globals) online(cmd *cobra.Command, cfg *config.Config, accounts []stri
 		accounts = slices.Sorted(maps.Keys(cfg.Accounts))
 	}
 	for _, name := range accounts {
-		if cfg.Accounts[name] == nil {
-			return nil, usagef("accounts are "+strings.Join(slices.Sorted(maps.Keys(cfg.Accounts)), ", "), "account %q is not in the configuration", name)
+		if err := named(cfg, name, ""); err != nil {
+			return nil, err
 		}
 	}
 	c, err := g.connect(cmd)
@@ -177,16 +177,16 @@ var foundWords = map[ops.Found]string{ops.FoundYes: "in Keap", ops.FoundNo: "MIS
 
 func writeNames(w io.Writer, a *config.Account, found []ops.NameProof) {
 	counts := map[string]int{}
-	named := app.Names(a)
+	all := app.Names(a)
 	t := table(w)
 	for i, n := range found {
 		place, words := "", foundWords[n.Found]
-		if i < len(named) && named[i].Name == n.Name {
-			place = named[i].Places[0]
-			if more := len(named[i].Places) - 1; more > 0 {
+		if i < len(all) && all[i].Name == n.Name {
+			place = all[i].Places[0]
+			if more := len(all[i].Places) - 1; more > 0 {
 				place += fmt.Sprintf(" and %d more", more)
 			}
-			if named[i].Spare && n.Found != ops.FoundYes {
+			if all[i].Spare && n.Found != ops.FoundYes {
 				words = "not in Keap" // and so on nobody: nothing to take away
 			}
 		}

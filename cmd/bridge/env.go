@@ -4,7 +4,10 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 
 	"bridge/internal/app"
 	"bridge/internal/config"
@@ -63,4 +66,16 @@ func configError(err error) error {
 		return &usageError{err, "bridge check lists what is wrong, and says when it is right"}
 	}
 	return err
+}
+
+// named tells whether a configuration has an account and, unless it is "", a source of it.
+func named(cfg *config.Config, account, source string) error {
+	a := cfg.Accounts[account]
+	if a == nil {
+		return usagef("accounts are "+strings.Join(slices.Sorted(maps.Keys(cfg.Accounts)), ", "), "account %q is not in the configuration", account)
+	}
+	if _, ok := a.Sources[source]; !ok && source != "" {
+		return usagef("sources of "+account+" are "+strings.Join(slices.Sorted(maps.Keys(a.Sources)), ", "), "account %q has no source %q", account, source)
+	}
+	return nil
 }

@@ -84,7 +84,26 @@ func newRoot() *cobra.Command {
 	for _, add := range commands {
 		root.AddCommand(add(g))
 	}
+	strict(root)
+	g.complete(root)
 	return root
+}
+
+// strict gives missing flags, and flags that do not go together, the exit code and the hint of other wrong usage.
+func strict(cmd *cobra.Command) {
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		err := cmd.ValidateRequiredFlags()
+		if err == nil {
+			err = cmd.ValidateFlagGroups()
+		}
+		if err != nil {
+			return &usageError{err, "run " + cmd.CommandPath() + " --help for its flags"}
+		}
+		return nil
+	}
+	for _, c := range cmd.Commands() {
+		strict(c)
+	}
 }
 
 // commands are the subcommands, a file each.

@@ -32,6 +32,9 @@ func newSend(g *globals) *cobra.Command {
 			if err != nil {
 				return configError(err)
 			}
+			if err := named(cfg, d.Account, d.Source); err != nil {
+				return err
+			}
 			file := "-"
 			if len(args) == 1 {
 				file = args[0]

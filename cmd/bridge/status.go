@@ -134,7 +134,7 @@ func (g *globals) showNeeds(cmd *cobra.Command, c *client) error {
 
 func (g *globals) showCosts(cmd *cobra.Command, c *client) error {
 	var out struct {
-		Rules []events.RuleCost `json:"rules"`
+		Costs []events.RuleCost `json:"costs"`
 	}
 	if err := c.do(cmd.Context(), http.MethodGet, "/api/costs", nil, nil, &out); err != nil {
 		return err
@@ -144,7 +144,7 @@ func (g *globals) showCosts(cmd *cobra.Command, c *client) error {
 	}
 	t := table(cmd.OutOrStdout())
 	fmt.Fprintln(t, "DAY\tACCOUNT\tRULE\tEVENTS\tSTEPS\tCALLS")
-	for _, r := range out.Rules {
+	for _, r := range out.Costs {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%.1f\n", r.At.UTC().Format(time.DateOnly), r.Account, r.Rule, r.Events, r.Steps, r.Calls)
 	}
 	return t.Flush()

@@ -33,6 +33,9 @@ func newTry(g *globals) *cobra.Command {
 			if err != nil {
 				return configError(err)
 			}
+			if err := named(cfg, req.Account, req.Source); err != nil {
+				return err
+			}
 			if req.Body, err = readInput(cmd.InOrStdin(), args[0]); err != nil {
 				return err
 			}

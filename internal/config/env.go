@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"reflect"
 	"strconv"
 	"strings"
@@ -85,9 +86,16 @@ func (n *Networks) UnmarshalText(b []byte) error {
 }
 
 // EnvFrom reads the environment. The error is Mistakes and names the first variable that cannot be read; whether the
-// values fit together, Check says.
+// values fit together, Check says. An empty variable is as good as none: that is how compose files pass on what is not set.
 func EnvFrom() (Env, error) {
 	var e Env
+	for _, kv := range os.Environ() {
+		if name, value, _ := strings.Cut(kv, "="); value == "" && strings.HasPrefix(name, "BRIDGE_") {
+			if err := os.Unsetenv(name); err != nil {
+				return e, err
+			}
+		}
+	}
 	err := envconfig.Process("bridge", &e)
 	if bad := (*envconfig.ParseError)(nil); errors.As(err, &bad) {
 		return Env{}, Mistakes{{File: bad.KeyName, Text: bad.Err.Error()}}
