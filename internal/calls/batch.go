@@ -68,7 +68,10 @@ func (p *Planner) intendAll(t *batch) {
 // sendPairs makes one call and answers its pairs; a batch that Keap refuses as a whole is split in halves until what
 // is wrong stands alone. It tells whether the call went through.
 func (p *Planner) sendPairs(account *Account, t *batch) bool {
-	p.slot()
+	if err := p.slot(); err != nil {
+		answerAll(t.pairs, seatAnswer{err: err})
+		return false
+	}
 	started := time.Now()
 	results, err := p.request(account, t)
 	p.record(t.account(), t.action().operation(), t.prio, started, len(t.pairs), err, servedBy(t.pairs))

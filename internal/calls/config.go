@@ -22,6 +22,10 @@ type Config struct {
 	Ledger *quota.Ledger
 	Save   quota.Save
 
+	// Owned tells whether the group is still this process's to call for. It is asked right before a request is
+	// written, because a process may have been paused since it was given the permit. nil: always.
+	Owned func() bool
+
 	Memory Memory
 	Record func(events.Outcome) // takes every call that was made; it must not block. nil: nobody listens
 

@@ -86,7 +86,8 @@ func (p *Planner) Close(ctx context.Context) error {
 	return errors.Join(err, p.c.Ledger.Leave(context.WithoutCancel(ctx), time.Now(), p.c.Save))
 }
 
-// errStopping answers what waits while the planner closes; for the asker it is as if its own context had ended.
+// errStopping answers what waits while the planner closes, and what may not be sent any more; for the asker it is as if
+// its own context had ended.
 var errStopping = &stopping{}
 
 type stopping struct{}

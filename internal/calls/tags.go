@@ -148,8 +148,11 @@ func (t *task) pages(ctx context.Context, r *Result, operation string, run func(
 		if err != nil {
 			return err
 		}
+		if err := t.slot(); err != nil {
+			done()
+			return err
+		}
 		release = done
-		t.slot()
 		started = time.Now()
 		return nil
 	})

@@ -144,7 +144,9 @@ func (t *task) send(ctx context.Context, r *Result, q request) error {
 			return err
 		}
 	}
-	t.slot()
+	if err := t.slot(); err != nil {
+		return err
+	}
 	started := time.Now()
 	err := q.send(t.calls)
 	if keap.KindOf(err) == keap.KindInvalid {
@@ -183,19 +185,22 @@ func (t *task) served(s *events.Step) []events.Served {
 	return []events.Served{{Key: t.Key, Step: s.ID, Rule: s.Rule}}
 }
 
-// slot waits until the request of a permit may be written.
-func (p *Planner) slot() {
+// slot waits until the request of a permit may be written. It fails when the group is another process's by now:
+// whoever has it counts on what was not written yet being left alone.
+func (p *Planner) slot() error {
 	now := time.Now()
-	wait := p.c.Ledger.Slot(now).Sub(now)
-	if wait <= 0 {
-		return
+	if wait := p.c.Ledger.Slot(now).Sub(now); wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-p.calls.Done():
+		}
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-p.calls.Done():
+	if p.c.Owned != nil && !p.c.Owned() {
+		return errStopping
 	}
+	return nil
 }
 
 // learn looks at the error of a call for what concerns the whole account, and gives what its asker is told.
