@@ -199,6 +199,9 @@ func (t *task) prepareFields(ctx context.Context, flat map[string]value, r *Resu
 			return err
 		}
 	}
+	if !custom {
+		return nil
+	}
 	_, err := t.contactWrite(flat, true)
 	return err
 }

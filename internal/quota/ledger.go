@@ -169,7 +169,7 @@ func (l *Ledger) Slot(now time.Time) time.Time {
 		at = l.sends
 	}
 	// A hair less than the gap between permits, so that steady work is never held up here.
-	l.sends = at.Add(l.gap * 19 / 20)
+	l.sends = at.Add(l.gap * 49 / 50)
 	return at
 }
 

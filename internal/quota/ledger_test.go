@@ -209,5 +209,5 @@ func ExampleLedger() {
 	fmt.Println(a.OK, a.Window, a.At.Sub(now))
 	// Output:
 	// true
-	// false second 110ms
+	// false second 140ms
 }

@@ -11,7 +11,7 @@ const (
 	scarce = 10
 	// spikePause follows a refusal by the second's window; slowFor is how long the pace is halved after it.
 	spikePause = time.Second
-	slowFor    = time.Minute
+	slowFor    = 10 * time.Minute
 	// firstProbe and lastProbe bound the wait after refusals whose window is unknown.
 	firstProbe = 2 * time.Second
 	lastProbe  = time.Hour
