@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -114,4 +115,29 @@ func collect(batch jetstream.MessageBatch) ([]jetstream.Msg, error) {
 		return msgs, nil
 	}
 	return nil, batch.Error()
+}
+
+// lookDelays are how long after a miss a consumer is asked again that was said to have something: the server answers a
+// publisher a moment before it tells its consumers.
+var lookDelays = [...]time.Duration{time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond, time.Second}
+
+// hint says whether a consumer may have something. Safe for concurrent use.
+type hint struct {
+	more   atomic.Bool
+	misses atomic.Int32
+}
+
+// give says that there may be something.
+func (h *hint) give() {
+	h.misses.Store(0)
+	h.more.Store(true)
+}
+
+// miss says that there was nothing, and after how long to look again; false: not before the next hint.
+func (h *hint) miss() (time.Duration, bool) {
+	n := int(h.misses.Add(1))
+	if n > len(lookDelays) {
+		return 0, false
+	}
+	return lookDelays[n-1], true
 }

@@ -58,6 +58,7 @@ func (r *router) enriching(ctx context.Context, l *lease) error {
 	progress := &inProgress{}
 	tick := time.NewTicker(ackProgress)
 	defer tick.Stop()
+	var hint hint
 	for ctx.Err() == nil {
 		msgs, err := fetch(c, batchMost)
 		if errors.Is(err, errNoAnswer) {
@@ -74,10 +75,17 @@ func (r *router) enriching(ctx context.Context, l *lease) error {
 			})
 		}
 		if len(msgs) > 0 {
+			hint.give()
 			continue
+		}
+		wait, ok := hint.miss()
+		if !ok {
+			wait = lookAgain
 		}
 		select {
 		case <-r.enrich:
+			hint.give()
+		case <-time.After(wait):
 		case <-tick.C:
 			progress.report()
 		case <-ctx.Done():

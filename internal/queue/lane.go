@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -50,7 +49,8 @@ type group struct {
 // lane is one priority of a group.
 type lane struct {
 	priority events.Priority
-	more     atomic.Bool // there may be messages to take
+	hint     hint
+	lookAt   time.Time // when to look again after a miss; zero: when there is a hint
 	consumer jetstream.Consumer
 	used     time.Time // the consumer last gave something
 	held     int       // in hand; guarded by group.mu
@@ -101,7 +101,7 @@ func (g *group) term() error {
 	ctx, m := g.w.ctx, g.w.members
 	if m.owner(groupUnit(g.name)) != m.self() {
 		for _, l := range g.lanes {
-			l.more.Store(false)
+			l.hint.more.Store(false)
 		}
 		return nil
 	}
@@ -121,7 +121,7 @@ func (g *group) term() error {
 	g.hands = hands
 	g.mu.Unlock()
 	for _, ln := range g.lanes {
-		ln.more.Store(true)
+		ln.hint.give()
 	}
 	return g.work(ctx)
 }
@@ -156,6 +156,8 @@ func (g *group) work(ctx context.Context) error {
 	defer tick.Stop()
 	progress := time.NewTicker(ackProgress)
 	defer progress.Stop()
+	look := time.NewTimer(laneIdle)
+	defer look.Stop()
 	for {
 		changed := g.w.members.changed()
 		took, err := g.fill(ctx)
@@ -166,9 +168,11 @@ func (g *group) work(ctx context.Context) error {
 			idle = g.q.opt.Now()
 			continue
 		}
+		look.Reset(g.soonest())
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-look.C:
 		case <-g.nudge:
 		case <-g.hands.Freed():
 		case <-changed:
@@ -200,10 +204,25 @@ func (g *group) work(ctx context.Context) error {
 	}
 }
 
+// soonest tells how long until a lane wants to be looked at again.
+func (g *group) soonest() time.Duration {
+	wait := laneIdle
+	for _, ln := range g.lanes {
+		if !ln.lookAt.IsZero() {
+			wait = min(wait, time.Until(ln.lookAt))
+		}
+	}
+	return max(wait, 0)
+}
+
 // fill takes what there is room for, the most urgent first; true when it took anything.
 func (g *group) fill(ctx context.Context) (bool, error) {
 	for _, ln := range g.lanes {
-		if !ln.more.Load() {
+		if !ln.lookAt.IsZero() && !time.Now().Before(ln.lookAt) {
+			ln.lookAt = time.Time{}
+			ln.hint.more.Store(true)
+		}
+		if !ln.hint.more.Load() {
 			continue
 		}
 		n := g.room(ln)
@@ -215,19 +234,22 @@ func (g *group) fill(ctx context.Context) (bool, error) {
 				return false, err
 			}
 		}
-		ln.more.Store(false) // before looking: a nudge that comes now counts
+		ln.hint.more.Store(false) // before looking: a hint that comes now counts
 		msgs, err := fetch(ln.consumer, min(n, takeAtOnce))
 		if errors.Is(err, errNoAnswer) {
-			ln.more.Store(true)
+			ln.hint.give()
 			return true, nil // look again
 		}
 		if err != nil {
 			return false, fmt.Errorf("take work: %w", err)
 		}
 		if len(msgs) == 0 {
+			if wait, ok := ln.hint.miss(); ok {
+				ln.lookAt = time.Now().Add(wait)
+			}
 			continue
 		}
-		ln.more.Store(true)
+		ln.hint.give()
 		ln.used = g.q.opt.Now()
 		for _, m := range msgs {
 			if err := g.take(ctx, ln, m); err != nil {
@@ -237,72 +259,6 @@ func (g *group) fill(ctx context.Context) (bool, error) {
 		return true, nil
 	}
 	return false, nil
-}
-
-// room tells how many deliveries of a lane may be taken.
-func (g *group) room(ln *lane) int {
-	deliveries, bytes := g.hands.Room()
-	if bytes <= 0 || !g.w.hasRoom() {
-		return 0
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	below := 0 // in hand at this priority or below it
-	for _, l := range g.lanes[ln.priority:] {
-		below += l.held
-	}
-	return min(deliveries, (len(g.inHand)+deliveries)*laneShare[ln.priority]/100-below)
-}
-
-func (g *group) openLane(ctx context.Context, ln *lane) error {
-	name := ln.priority.String()
-	c, err := g.q.consume(ctx, streamWork, "disp-"+g.name+"-"+name, g.lease.Epoch(), workSubject(g.name, ln.priority))
-	if err != nil {
-		return err
-	}
-	ln.consumer, ln.used = c, g.q.opt.Now()
-	return nil
-}
-
-// closeIdle deletes the consumers of lanes without work: a thousand idle ones cost memory and traffic.
-func (g *group) closeIdle(ctx context.Context) {
-	for _, ln := range g.lanes {
-		g.mu.Lock()
-		held := ln.held
-		g.mu.Unlock()
-		if held == 0 && g.q.opt.Now().Sub(ln.used) > laneIdle {
-			g.closeLane(ctx, ln)
-		}
-	}
-}
-
-// lookAgain finds work that nobody told of: a wake message may be lost.
-func (g *group) lookAgain(ctx context.Context) error {
-	for _, ln := range g.lanes {
-		if ln.consumer == nil {
-			_, err := g.q.get(ctx, streamWork, 1, jetstream.WithGetMsgSubject(workSubject(g.name, ln.priority)))
-			if errors.Is(err, jetstream.ErrMsgNotFound) {
-				continue
-			}
-			if err != nil {
-				return fmt.Errorf("look for work: %w", err)
-			}
-		}
-		ln.more.Store(true)
-		signal(g.nudge)
-	}
-	return nil
-}
-
-func (g *group) closeLane(ctx context.Context, ln *lane) {
-	if ln.consumer == nil {
-		return
-	}
-	name := ln.consumer.CachedInfo().Name
-	ln.consumer = nil
-	if err := g.q.streams[streamWork].DeleteConsumer(ctx, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
-		g.q.log.Debug("a consumer was not deleted", "consumer", name, "err", err)
-	}
 }
 
 // take hands one message over.

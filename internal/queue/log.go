@@ -14,9 +14,10 @@ import (
 
 // Headers of an entry of EVENTS.
 const (
-	headerOrigin = "Bridge-Origin" // the input message that it was routed from: tells a resend from an own unfinished routing
-	headerGroup  = "Bridge-Group"
-	headerLane   = "Bridge-Lane"
+	headerOrigin  = "Bridge-Origin" // the input message that it was routed from: tells a resend from an own unfinished routing
+	headerGroup   = "Bridge-Group"
+	headerLane    = "Bridge-Lane"
+	headerContact = "Bridge-Contact" // hashed order key
 )
 
 // entry is one event of the log.
@@ -31,14 +32,14 @@ type entry struct {
 }
 
 func entryMsg(e *events.Event, body []byte, contact, group string, lane events.Priority, origin string) *nats.Msg {
-	return &nats.Msg{Subject: eventSubject(e, contact), Data: body, Header: nats.Header{
-		jetstream.MsgIDHeader: {e.Key()}, headerOrigin: {origin}, headerGroup: {group}, headerLane: {lane.String()},
+	return &nats.Msg{Subject: eventSubject(e), Data: body, Header: nats.Header{
+		headerOrigin: {origin}, headerGroup: {group}, headerLane: {lane.String()}, headerContact: {contact},
 	}}
 }
 
-func parseEntry(subject string, header nats.Header, body []byte, seq uint64) (entry, error) {
+func parseEntry(header nats.Header, body []byte, seq uint64) (entry, error) {
 	en := entry{
-		seq: seq, size: len(body), origin: header.Get(headerOrigin), group: header.Get(headerGroup), contact: contactOf(part(subject, 3)),
+		seq: seq, size: len(body), origin: header.Get(headerOrigin), group: header.Get(headerGroup), contact: header.Get(headerContact),
 		event: &events.Event{},
 	}
 	var err error
@@ -60,7 +61,7 @@ func (q *Queue) entry(ctx context.Context, seq uint64) (entry, error) {
 	if err != nil {
 		return entry{}, fmt.Errorf("read the log: %w", err)
 	}
-	return parseEntry(msg.Subject, msg.Header, msg.Data, msg.Sequence)
+	return parseEntry(msg.Header, msg.Data, msg.Sequence)
 }
 
 // EventBySeq reads an event by its position in the log. ErrUnknownEvent when it was erased or has aged out.

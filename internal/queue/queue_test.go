@@ -233,14 +233,15 @@ func TestVerdicts(t *testing.T) {
 
 func TestUrgentFindsRoom(t *testing.T) {
 	opt := testOptions(t)
-	b := &bench{Queue: openQueue(t, opt), groups: &testGroups{limit: 10}, front: &testFront{}}
+	const hands = 20
+	b := &bench{Queue: openQueue(t, opt), groups: &testGroups{limit: hands}, front: &testFront{}}
 	b.start(t)
 	for i := range 30 {
 		e := event(fmt.Sprintf("bulk-%d", i), fmt.Sprintf("b%d@example.com", i))
 		e.Priority = "bulk"
 		accept(t, b.Queue, e)
 	}
-	eventually(t, "bulk fills its share", func() bool { return len(b.groups.all()) == 6 })
+	eventually(t, "bulk fills its share", func() bool { return len(b.groups.all()) == hands*laneShare[events.Bulk]/100 })
 	e := event("urgent", "u@example.com")
 	e.Priority = "urgent"
 	accept(t, b.Queue, e)

@@ -89,7 +89,8 @@ func (q *Queue) again(ctx context.Context, en entry, p pointer, id string) error
 	if err := q.register(ctx, unit); err != nil {
 		return err
 	}
-	if _, err := q.put(ctx, p.msg(en.group, en.lane, en.contact, id)); err != nil {
+	p.Contact = en.contact
+	if _, err := q.put(ctx, p.msg(en.group, en.lane, id)); err != nil {
 		return fmt.Errorf("line an event up again: %w", err)
 	}
 	if err := q.clearSlot(ctx, en.event.Account, p.Key); err != nil {

@@ -184,6 +184,7 @@ func (d *draft) fail(s *Slot) { d.failed = append(d.failed, s) }
 
 // point lines an entry of the log up for its group.
 func (d *draft) point(p pointer, group string, lane events.Priority, contact string) {
-	d.pointers = append(d.pointers, p.msg(group, lane, contact, ""))
+	p.Contact = contact
+	d.pointers = append(d.pointers, p.msg(group, lane, ""))
 	d.woken[groupLane{group, lane}] = true
 }

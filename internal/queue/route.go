@@ -125,7 +125,7 @@ func (r *router) begin(ctx context.Context) error {
 		return err
 	}
 	var newest uint64 // that is still there; the index never hears of what is gone
-	msg, err := r.q.newest(ctx, streamEvents, subjectEvents+"*.*.*")
+	msg, err := r.q.newest(ctx, streamEvents, subjectEvents+"*.*")
 	if err == nil {
 		newest = msg.Sequence
 	} else if !errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -161,6 +161,7 @@ func (r *router) bundles(ctx context.Context, l *lease) error {
 	if err != nil {
 		return err
 	}
+	var hint hint
 	for ctx.Err() == nil {
 		msgs, err := fetch(c, roundMessages)
 		if errors.Is(err, errNoAnswer) {
@@ -170,13 +171,19 @@ func (r *router) bundles(ctx context.Context, l *lease) error {
 			return err
 		}
 		if len(msgs) == 0 {
+			wait, ok := hint.miss()
+			if !ok {
+				wait = lookAgain
+			}
 			select {
 			case <-r.nudge:
-			case <-time.After(lookAgain):
+				hint.give()
+			case <-time.After(wait):
 			case <-ctx.Done():
 			}
 			continue
 		}
+		hint.give()
 		if err := r.handle(ctx, l, msgs, parseBundle); err != nil {
 			return err
 		}

@@ -50,45 +50,71 @@ func (r *router) write(ctx context.Context, d *draft) error {
 
 // append writes the entries of a round to the log and makes their pointers.
 func (r *router) append(ctx context.Context, d *draft) error {
-	if len(d.events) == 0 {
-		return nil
-	}
-	d.events[0].Header.Set(jetstream.ExpectedLastSeqHeader, strconv.FormatUint(r.last, 10))
-	places, err := r.q.publish(ctx, d.events)
-	if err != nil {
-		return r.unsure(ctx, err)
-	}
-	for i, at := range places {
-		it, msg := d.entries[i], d.events[i]
-		r.last = max(r.last, at.seq)
-		r.written[it.key] = at.seq
-		if at.duplicate {
-			if err := r.seen(ctx, d, it, at.seq); err != nil {
-				return err
-			}
-			continue
+	for from := 0; from < len(d.events); {
+		n := 1
+		if len(d.events)-from >= batchFrom {
+			n = cut(d.events[from:])
 		}
-		if reason, ok := d.settled[it]; ok {
-			d.outcomes = append(d.outcomes, settledOutcome(it.event, it.key, at.seq, reason))
-			continue
+		if err := r.appendSome(ctx, d, from, from+n); err != nil {
+			return err
 		}
-		lane, _ := events.ParsePriority(msg.Header.Get(headerLane))
-		d.point(pointer{Key: it.key, Seq: at.seq, Size: len(it.body)}, msg.Header.Get(headerGroup), lane, contactOf(part(msg.Subject, 3)))
+		from += n
 	}
 	return r.prune(ctx)
 }
 
-// unsure is after a failed write: nobody else writes the log while the front is ours, so what is there now is what we
-// did ourselves, and message ids tell at the next try which part of it.
-func (r *router) unsure(ctx context.Context, cause error) error {
+// appendSome writes entries as one message or one batch. It expects the log to end where we left it: what a former
+// router still sends is refused, and after an answer that was lost the end of the log tells whether they are there.
+func (r *router) appendSome(ctx context.Context, d *draft, from, to int) error {
+	msgs := d.events[from:to]
+	msgs[0].Header.Set(jetstream.ExpectedLastSeqHeader, strconv.FormatUint(r.last, 10))
+	var err error
+	if len(msgs) == 1 {
+		_, err = r.q.put(ctx, msgs[0])
+	} else {
+		_, err = r.q.publishBatch(ctx, msgs)
+	}
+	stored := len(msgs)
+	if err != nil {
+		stored, err = r.unsure(ctx, len(msgs), err)
+	}
+	for i := range stored {
+		r.last++
+		d.logged(r, d.entries[from+i], msgs[i], r.last)
+	}
+	return err
+}
+
+// logged notes where an entry is, and what follows from that.
+func (d *draft) logged(r *router, it *item, msg *nats.Msg, seq uint64) {
+	r.written[it.key] = seq
+	if reason, ok := d.settled[it]; ok {
+		d.outcomes = append(d.outcomes, settledOutcome(it.event, it.key, seq, reason))
+		return
+	}
+	lane, _ := events.ParsePriority(msg.Header.Get(headerLane))
+	d.point(pointer{Key: it.key, Seq: seq, Size: len(it.body)}, msg.Header.Get(headerGroup), lane, msg.Header.Get(headerContact))
+}
+
+// unsure finds out what a write did whose answer was lost or bad: as long as the front is ours nobody else writes
+// the log, so what is beyond the end that we know is ours. The cause is returned unless all of it is there.
+func (r *router) unsure(ctx context.Context, n int, cause error) (stored int, err error) {
+	cause = fmt.Errorf("write the log: %w", cause)
 	l := r.lease.Load()
-	if l == nil || !l.Valid() {
-		return fmt.Errorf("%w: %w", ErrLostOwnership, cause)
+	if l == nil || !l.Valid() || lostRace(cause) {
+		return 0, fmt.Errorf("%w: %w", ErrLostOwnership, cause)
 	}
-	if last, err := r.q.lastSeq(ctx, streamEvents); err == nil {
-		r.last = last
+	last, err := r.q.lastSeq(ctx, streamEvents)
+	if err != nil || last < r.last {
+		return 0, cause
 	}
-	return fmt.Errorf("write the log: %w", cause)
+	if stored = int(last - r.last); stored == n {
+		return n, nil
+	}
+	if stored > 0 { // neither all nor nothing: somebody else wrote after all
+		return 0, fmt.Errorf("%w: %w", ErrLostOwnership, cause)
+	}
+	return 0, cause
 }
 
 // prune forgets keys that the index knows by now.
@@ -218,19 +244,23 @@ func encodeEvent(e *events.Event) ([]byte, error) {
 
 // pointer is an item of WORK: where in the log the event stands. It holds no personal data.
 type pointer struct {
-	Key  string `json:"k"`           // Event.Key
-	Seq  uint64 `json:"s"`           // position in EVENTS
-	Size int    `json:"z,omitempty"` // bytes of the event
-	Job  string `json:"j,omitempty"` // replay job
-	Old  bool   `json:"o,omitempty"` // the event was in hand before: its journal may hold something
+	Key     string `json:"k"`           // Event.Key
+	Seq     uint64 `json:"s"`           // position in EVENTS
+	Size    int    `json:"z,omitempty"` // bytes of the event
+	Contact string `json:"c,omitempty"` // hashed order key
+	Job     string `json:"j,omitempty"` // replay job
+	Old     bool   `json:"o,omitempty"` // the event was in hand before: its journal may hold something
 }
 
-// msg makes the message; id tells it from other pointers to the same event.
-func (p pointer) msg(group string, lane events.Priority, contact, id string) *nats.Msg {
+// msg makes the message. id, where it is not empty, keeps the same request from lining the event up twice.
+func (p pointer) msg(group string, lane events.Priority, id string) *nats.Msg {
 	body, err := json.Marshal(p)
 	if err != nil {
 		panic(err) // numbers and texts
 	}
-	id = strconv.FormatUint(p.Seq, 10) + ":" + id
-	return &nats.Msg{Subject: workSubject(group, lane, contact), Data: body, Header: nats.Header{jetstream.MsgIDHeader: {id}}}
+	msg := &nats.Msg{Subject: workSubject(group, lane), Data: body, Header: nats.Header{}}
+	if id != "" {
+		msg.Header.Set(jetstream.MsgIDHeader, strconv.FormatUint(p.Seq, 10)+":"+id)
+	}
+	return msg
 }

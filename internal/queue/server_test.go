@@ -45,6 +45,23 @@ func TestStoreIsMarkedAndGuarded(t *testing.T) {
 	}
 }
 
+// TestUnreadableStream: a stream that cannot be read is never taken for a new one.
+func TestUnreadableStream(t *testing.T) {
+	opt := testOptions(t)
+	q := openQueue(t, opt)
+	accept(t, q, event("1", "a@example.com"))
+	closeQueue(t, q)
+	for _, name := range []string{"meta.inf", "meta.sum"} {
+		if err := os.Remove(filepath.Join(opt.DataDir, "jetstream", "$G", "streams", streamIntake, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var refused *Fault
+	if _, err := Open(context.Background(), opt); !errors.As(err, &refused) || !strings.Contains(refused.Hint, "backup") {
+		t.Errorf("opened: %v", err)
+	}
+}
+
 // TestPublishers: the embedded server's own port takes events for the subjects that a user was given, and nothing else.
 func TestPublishers(t *testing.T) {
 	pair, err := nkeys.CreateUser()

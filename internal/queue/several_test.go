@@ -239,11 +239,11 @@ func TestFencing(t *testing.T) {
 	ctx := context.Background()
 	for i := range 10 {
 		p := pointer{Key: fmt.Sprint(i), Seq: uint64(i + 1)}
-		if _, err := q.js.PublishMsg(ctx, p.msg("g", events.Normal, "", "")); err != nil {
+		if _, err := q.js.PublishMsg(ctx, p.msg("g", events.Normal, "")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	former, err := q.consume(ctx, streamWork, "disp-g-normal", 1, "work.g.normal.*")
+	former, err := q.consume(ctx, streamWork, "disp-g-normal", 1, "work.g.normal")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +251,7 @@ func TestFencing(t *testing.T) {
 	if err != nil || len(held) != 2 {
 		t.Fatalf("%d, %v", len(held), err)
 	}
-	next, err := q.consume(ctx, streamWork, "disp-g-normal", 2, "work.g.normal.*")
+	next, err := q.consume(ctx, streamWork, "disp-g-normal", 2, "work.g.normal")
 	if err != nil {
 		t.Fatal(err)
 	}

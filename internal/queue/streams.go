@@ -2,9 +2,13 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -39,9 +43,9 @@ func streams(replicas int, retention time.Duration) []jetstream.StreamConfig {
 	list := []jetstream.StreamConfig{
 		{Name: streamIntake, Subjects: []string{subjectNew, subjectEnrich}, Retention: jetstream.WorkQueuePolicy},
 		{Name: streamIngest, Subjects: []string{subjectIngest + "*.*"}, Retention: jetstream.WorkQueuePolicy, MaxMsgSize: maxIngest},
-		{Name: streamWork, Subjects: []string{subjectWork + "*.*.*"}, Retention: jetstream.WorkQueuePolicy,
+		{Name: streamWork, Subjects: []string{subjectWork + "*.*"}, Retention: jetstream.WorkQueuePolicy,
 			MaxConsumers: maxLanes, AllowAtomicPublish: true},
-		{Name: streamEvents, Subjects: []string{subjectEvents + "*.*.*"}, Retention: jetstream.LimitsPolicy, MaxAge: retention,
+		{Name: streamEvents, Subjects: []string{subjectEvents + "*.*"}, Retention: jetstream.LimitsPolicy, MaxAge: retention,
 			AllowAtomicPublish: true, Compression: jetstream.S2Compression},
 		{Name: streamOut, Subjects: []string{subjectOut + "*"}, Retention: jetstream.LimitsPolicy, MaxAge: retention,
 			Compression: jetstream.S2Compression},
@@ -70,11 +74,36 @@ func streams(replicas int, retention time.Duration) []jetstream.StreamConfig {
 // ensureStreams creates what is missing and brings the rest to its configuration.
 func (q *Queue) ensureStreams(ctx context.Context) error {
 	for _, cfg := range streams(q.opt.Replicas, q.opt.Retention) {
+		if err := q.unreadable(ctx, cfg.Name); err != nil {
+			return err
+		}
 		s, err := q.js.CreateOrUpdateStream(ctx, cfg)
 		if err != nil {
 			return fault("the stream "+cfg.Name+" cannot be set up", "the NATS account needs JetStream with file storage and room for it", "stream %s: %w", cfg.Name, err)
 		}
 		q.streams[cfg.Name] = s
+	}
+	return nil
+}
+
+// unreadable refuses a stream that has messages on disk and that the embedded server could not read: it would be
+// made anew, empty.
+func (q *Queue) unreadable(ctx context.Context, name string) error {
+	if q.server == nil {
+		return nil
+	}
+	_, err := q.js.Stream(ctx, name)
+	if !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return err
+	}
+	blocks, err := filepath.Glob(filepath.Join(q.opt.DataDir, server.JetStreamStoreDir, "$G", "streams", name, "msgs", "*.blk"))
+	if err != nil {
+		return err
+	}
+	for _, path := range blocks {
+		if info, err := os.Stat(path); err == nil && info.Size() > 0 {
+			return fault("the stored stream "+name+" cannot be read", "the log above says why; restore a backup into a new --data-dir", "%s holds messages", path)
+		}
 	}
 	return nil
 }

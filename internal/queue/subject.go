@@ -10,24 +10,22 @@ import (
 )
 
 // Subjects hold configured names and hashes only: a name from outside could be a wildcard or longer than the server's
-// control line, which closes the connection for good.
+// control line, which closes the connection for good. They hold no contacts: a subject costs some 200 bytes of memory in
+// each stream, and a million waiting events may well be of as many people.
 const (
 	subjectNew    = "intake.new"    // bundles as they were accepted
 	subjectEnrich = "intake.enrich" // single events whose sender has to be asked
 	subjectIngest = "ingest."       // ingest.<account>.<source>, written by publishers
-	subjectEvents = "ev."           // ev.<account>.<source>.<contact hash>
-	subjectWork   = "work."         // work.<group>.<lane>.<contact hash>
+	subjectEvents = "ev."           // ev.<account>.<source>
+	subjectWork   = "work."         // work.<group>.<lane>
 	subjectOut    = "out."          // out.<process>
 	subjectFailed = "failed."       // failed.<account>.<key>
 	subjectMemory = "$KV.memory."
 	subjectLedger = "$KV.ledger."
 )
 
-// nobody stands where a contact hash would for events that name nobody; outsider for names that no configuration can hold.
-const (
-	nobody   = "none"
-	outsider = "_"
-)
+// outsider stands for names that no configuration can hold.
+const outsider = "_"
 
 const maxToken = 64
 
@@ -70,26 +68,12 @@ func (q *Queue) ContactHash(orderKey string) string {
 	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
-func contactToken(hash string) string {
-	if hash == "" {
-		return nobody
-	}
-	return hash
+func eventSubject(e *events.Event) string {
+	return subjectEvents + token(e.Account) + "." + token(e.Source)
 }
 
-func contactOf(token string) string {
-	if token == nobody {
-		return ""
-	}
-	return token
-}
-
-func eventSubject(e *events.Event, contact string) string {
-	return subjectEvents + token(e.Account) + "." + token(e.Source) + "." + contactToken(contact)
-}
-
-func workSubject(group string, lane events.Priority, contact string) string {
-	return subjectWork + group + "." + lane.String() + "." + contactToken(contact)
+func workSubject(group string, lane events.Priority) string {
+	return subjectWork + group + "." + lane.String()
 }
 
 func failedSubject(account, key string) string {

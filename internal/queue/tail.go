@@ -192,7 +192,7 @@ func (t *tailer) addEntry(m jetstream.Msg) error {
 	if err != nil {
 		return err
 	}
-	en, err := parseEntry(m.Subject(), m.Headers(), m.Data(), meta.Sequence.Stream)
+	en, err := parseEntry(m.Headers(), m.Data(), meta.Sequence.Stream)
 	if err != nil {
 		return err
 	}

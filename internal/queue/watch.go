@@ -82,9 +82,9 @@ func (w *work) look(ctx context.Context, name string, lanes []events.Priority) e
 	if open || w.members.owner(groupUnit(name)) != w.members.self() {
 		return nil
 	}
-	filter := subjectWork + name + ".*.*"
+	filter := subjectWork + name + ".*"
 	if len(lanes) == 1 {
-		filter = subjectWork + name + "." + lanes[0].String() + ".*"
+		filter = workSubject(name, lanes[0])
 	}
 	_, err := w.q.get(ctx, streamWork, 1, jetstream.WithGetMsgSubject(filter))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -113,7 +113,7 @@ func (w *work) forget(g *group) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, ln := range g.lanes {
-		if ln.more.Load() && !w.stopped {
+		if ln.hint.more.Load() && !w.stopped {
 			return false
 		}
 	}

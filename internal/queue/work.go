@@ -115,7 +115,7 @@ func (w *work) wake(name string, lanes ...events.Priority) bool {
 		w.all.Go(g.run)
 	}
 	for _, l := range lanes {
-		g.lanes[l].more.Store(true)
+		g.lanes[l].hint.give()
 	}
 	signal(g.nudge)
 	return true

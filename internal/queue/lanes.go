@@ -1,0 +1,75 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// room tells how many deliveries of a lane may be taken.
+func (g *group) room(ln *lane) int {
+	deliveries, bytes := g.hands.Room()
+	if bytes <= 0 || !g.w.hasRoom() {
+		return 0
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	below := 0 // in hand at this priority or below it
+	for _, l := range g.lanes[ln.priority:] {
+		below += l.held
+	}
+	return min(deliveries, (len(g.inHand)+deliveries)*laneShare[ln.priority]/100-below)
+}
+
+func (g *group) openLane(ctx context.Context, ln *lane) error {
+	name := ln.priority.String()
+	c, err := g.q.consume(ctx, streamWork, "disp-"+g.name+"-"+name, g.lease.Epoch(), workSubject(g.name, ln.priority))
+	if err != nil {
+		return err
+	}
+	ln.consumer, ln.used = c, g.q.opt.Now()
+	return nil
+}
+
+// closeIdle deletes the consumers of lanes without work: a thousand idle ones cost memory and traffic.
+func (g *group) closeIdle(ctx context.Context) {
+	for _, ln := range g.lanes {
+		g.mu.Lock()
+		held := ln.held
+		g.mu.Unlock()
+		if held == 0 && g.q.opt.Now().Sub(ln.used) > laneIdle {
+			g.closeLane(ctx, ln)
+		}
+	}
+}
+
+// lookAgain finds work that nobody told of: a wake message may be lost.
+func (g *group) lookAgain(ctx context.Context) error {
+	for _, ln := range g.lanes {
+		if ln.consumer == nil {
+			_, err := g.q.get(ctx, streamWork, 1, jetstream.WithGetMsgSubject(workSubject(g.name, ln.priority)))
+			if errors.Is(err, jetstream.ErrMsgNotFound) {
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("look for work: %w", err)
+			}
+		}
+		ln.hint.give()
+		signal(g.nudge)
+	}
+	return nil
+}
+
+func (g *group) closeLane(ctx context.Context, ln *lane) {
+	if ln.consumer == nil {
+		return
+	}
+	name := ln.consumer.CachedInfo().Name
+	ln.consumer = nil
+	if err := g.q.streams[streamWork].DeleteConsumer(ctx, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		g.q.log.Debug("a consumer was not deleted", "consumer", name, "err", err)
+	}
+}
