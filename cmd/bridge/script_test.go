@@ -61,7 +61,7 @@ func prepareScript(e *testscript.Env) error {
 			return err
 		}
 	}
-	for _, name := range []string{"HTTP", "CONSOLE", "SANDBOX", "REDIRECT"} {
+	for _, name := range []string{"HTTP", "CONSOLE", "SANDBOX"} {
 		addr, err := freeAddress()
 		if err != nil {
 			return err
@@ -73,7 +73,6 @@ func prepareScript(e *testscript.Env) error {
 	e.Setenv("BRIDGE_HTTP_ADDR", e.Getenv("HTTP"))
 	e.Setenv("BRIDGE_CONSOLE_ADDR", e.Getenv("CONSOLE"))
 	e.Setenv("BRIDGE_KEAP_BASE_URL", "http://"+e.Getenv("SANDBOX")+"/crm")
-	e.Setenv("NOW", now.UTC().Format(time.RFC3339))
 	e.Setenv("TZ", "UTC")
 	return nil
 }
