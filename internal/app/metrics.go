@@ -51,9 +51,14 @@ func newMetrics() *metrics {
 		sweeps:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bridge_sweeps_total", Help: "Sweeps of sources by kind, and whether they went through."}, []string{"kind", "outcome"}),
 		found:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bridge_swept_events_total", Help: "Events that a sweep brought and the line did not know, by the source's kind."}, []string{"kind"}),
 	}
-	m.registry.MustRegister(m.webhooks, m.took, m.accepted, m.settled, m.steps, m.latency, m.calls, m.callTook, m.served, m.notices, m.sweeps, m.found,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.own()...)
+	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// own are the bridge's own, without those that read live state.
+func (m *metrics) own() []prometheus.Collector {
+	return []prometheus.Collector{m.webhooks, m.took, m.accepted, m.settled, m.steps, m.latency, m.calls, m.callTook, m.served, m.notices, m.sweeps, m.found}
 }
 
 // handler serves /metrics.
