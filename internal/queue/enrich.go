@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -97,7 +96,7 @@ func (r *router) enriching(ctx context.Context, l *lease) error {
 // enrichOne asks until there is an answer, and then routes the event.
 func (r *router) enrichOne(ctx context.Context, l *lease, m jetstream.Msg, room chan struct{}) {
 	it := &item{event: &events.Event{}, origin: m.Headers().Get(headerOrigin)}
-	if err := json.Unmarshal(m.Data(), it.event); err != nil {
+	if err := it.event.UnmarshalJSON(m.Data()); err != nil {
 		it.slot = unreadable(m, hashToken(it.origin), events.Internal, "an accepted event cannot be read back: "+err.Error())
 	} else {
 		it.key = it.event.Key()

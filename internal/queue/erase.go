@@ -59,7 +59,7 @@ func (q *Queue) inFront(ctx context.Context, contact string, doomed map[string]e
 	return q.scan(ctx, streamIntake, func(msg *jetstream.RawStreamMsg) error {
 		for line := range bytes.SplitSeq(bytes.TrimSpace(msg.Data), []byte("\n")) {
 			var e events.Event
-			if json.Unmarshal(line, &e) != nil || e.Data.Contact == nil || events.NormalEmail(e.Data.Contact.Email) != contact {
+			if e.UnmarshalJSON(line) != nil || e.Data.Contact == nil || events.NormalEmail(e.Data.Contact.Email) != contact {
 				continue
 			}
 			doomed[e.Key()] = events.Row{Key: e.Key(), Account: e.Account}

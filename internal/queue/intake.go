@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -107,9 +106,9 @@ func (q *Queue) prepare(to *accepting, e *events.Event) error {
 	if stamped.Time.IsZero() {
 		stamped.Time = stamped.Received
 	}
-	line, err := json.Marshal(stamped)
+	line, err := encodeEvent(&stamped)
 	if err != nil {
-		return fmt.Errorf("encode the event: %w", err)
+		return err
 	}
 	if len(line) > int(q.nc.MaxPayload())-maxHeader {
 		return fmt.Errorf("%w: %d bytes", ErrTooLarge, len(line))

@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -46,7 +45,7 @@ func parseEntry(header nats.Header, body []byte, seq uint64) (entry, error) {
 	if en.lane, err = events.ParsePriority(header.Get(headerLane)); err != nil {
 		return en, fmt.Errorf("entry %d of the log: %w", seq, err)
 	}
-	if err := json.Unmarshal(body, en.event); err != nil {
+	if err := en.event.UnmarshalJSON(body); err != nil {
 		return en, fmt.Errorf("entry %d of the log: %w", seq, err)
 	}
 	return en, nil
