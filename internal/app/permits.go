@@ -85,8 +85,19 @@ func (p ownPermits) observe(o quota.Observation) { p.ledger.Observe(o) }
 
 func (ownPermits) end(context.Context) error { return nil }
 
-// borrow takes a group that nobody works.
-func (a *App) borrow(ctx context.Context, group config.Group) (permits, error) {
+// borrow takes a group that nobody works. Borrowers come one after another.
+func (a *App) borrow(ctx context.Context, group config.Group) (_ permits, err error) {
+	waited, cancel := context.WithTimeout(ctx, permitWait)
+	defer cancel()
+	unlock, err := a.queue.LockNote(waited, "borrow/"+group.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			unlock()
+		}
+	}()
 	lease, err := a.queue.Borrow(ctx, group.Name)
 	if errors.Is(err, queue.ErrOwned) {
 		return nil, &ops.Error{Kind: ops.Conflict, Cause: err, Message: "the process that works quota group " + group.Name + " does not answer",
@@ -95,7 +106,7 @@ func (a *App) borrow(ctx context.Context, group config.Group) (permits, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &borrowedPermits{lease: lease, ledger: quota.New(quota.Config{Limits: group.Limits, Reserve: group.Reserve})}
+	p := &borrowedPermits{lease: lease, unlock: unlock, ledger: quota.New(quota.Config{Limits: group.Limits, Reserve: group.Reserve})}
 	stored, err := lease.Ledger(ctx)
 	if err == nil {
 		err = p.ledger.Restore(time.Now(), stored)
@@ -109,6 +120,7 @@ func (a *App) borrow(ctx context.Context, group config.Group) (permits, error) {
 // borrowedPermits are written ahead one call at a time, so that a bridge which starts meanwhile counts all of them.
 type borrowedPermits struct {
 	lease  queue.Borrowed
+	unlock func()
 	ledger *quota.Ledger
 }
 
@@ -136,6 +148,7 @@ func (p *borrowedPermits) permit(ctx context.Context) (func(), error) {
 func (p *borrowedPermits) observe(o quota.Observation) { p.ledger.Observe(o) }
 
 func (p *borrowedPermits) end(ctx context.Context) error {
+	defer p.unlock()
 	err := p.ledger.Leave(ctx, time.Now(), p.lease.SaveLedger)
 	if errors.Is(err, queue.ErrLostOwnership) {
 		return nil // the new owner counts what was written ahead

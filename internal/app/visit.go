@@ -44,20 +44,25 @@ func (a *App) visit(ctx context.Context, name string, cred keap.Credential) (*vi
 	}); err != nil {
 		return nil, people(err)
 	}
-	return v, v.find(ctx)
+	if err := v.find(ctx); err != nil {
+		return nil, err
+	}
+	return v, nil
 }
 
-// find looks for who counts the calls.
+// find looks for who counts the calls, and lets go of who did before.
 func (v *visit) find(ctx context.Context) error {
+	if before := v.current(); before != nil {
+		if err := before.end(context.WithoutCancel(ctx)); err != nil {
+			return err
+		}
+	}
 	group := v.app.worlds.now.Load().groups[v.account.group]
 	p, err := v.app.permitsOf(ctx, group)
-	if err != nil {
-		return people(err)
-	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.permits = p
-	return nil
+	return people(err)
 }
 
 func (v *visit) current() permits {
@@ -66,7 +71,11 @@ func (v *visit) current() permits {
 	return v.permits
 }
 
-func (v *visit) observe(o quota.Observation) { v.current().observe(o) }
+func (v *visit) observe(o quota.Observation) {
+	if p := v.current(); p != nil {
+		p.observe(o)
+	}
+}
 
 // extra is a permit for a request beside those that call and pages count.
 func (v *visit) extra(ctx context.Context) error {
@@ -82,8 +91,11 @@ const mostMoves = 3
 
 func (v *visit) permit(ctx context.Context) (done func(), err error) {
 	for range mostMoves {
-		done, err = v.current().permit(ctx)
-		if !errors.Is(err, errMoved) {
+		p := v.current()
+		if p == nil { // the last look for one failed
+			return nil, errMoved
+		}
+		if done, err = p.permit(ctx); !errors.Is(err, errMoved) {
 			return done, err
 		}
 		if err := v.find(ctx); err != nil {
@@ -124,7 +136,10 @@ func (v *visit) pages(ctx context.Context, take func(keap.Permit) error) error {
 func (v *visit) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	return v.current().end(ctx)
+	if p := v.current(); p != nil {
+		return p.end(ctx)
+	}
+	return nil
 }
 
 // people turns an error into one that a person may read.
@@ -137,6 +152,8 @@ func people(err error) error {
 	switch {
 	case err == nil || errors.As(err, &asked):
 		return err
+	case errors.Is(err, errMoved):
+		return &ops.Error{Kind: ops.Conflict, Message: "the quota group changed its owner again and again", Hint: "ask again in a moment", Cause: err}
 	case errors.As(err, &closed):
 		return &ops.Error{Kind: ops.Conflict, Cause: err, Message: "there is no permit for a call: " + string(closed.Reason),
 			Hint: "the quota opens at " + closed.Until.UTC().Format("2006-01-02 15:04 UTC")}
