@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -31,13 +32,39 @@ func outbound() *http.Client {
 	}
 }
 
-// keapTransport talks to Keap, or to a sandbox on any address.
-func keapTransport() *http.Transport {
+// keapTransport talks to Keap, or to a sandbox on any address. may tells whether this process may act. It is asked for
+// every write to the network: a process that was paused between its decision to send and the sending must not send
+// when it wakes, because another one may have done so meanwhile.
+func keapTransport(may func() bool) *http.Transport {
+	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
 		Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 5 * time.Second, MaxIdleConnsPerHost: 32, MaxIdleConns: 512,
 		IdleConnTimeout: 90 * time.Second, ForceAttemptHTTP2: true,
-		DialContext: (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := dialer.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &fenced{c, may}, nil
+		},
 	}
+}
+
+// fenced is a connection that writes only while this process may act.
+type fenced struct {
+	net.Conn
+	may func() bool
+}
+
+// errFenced is the answer to writes of a process that was paused or cut off for longer than its lease.
+var errFenced = errors.New("this process may not call Keap now: the others may have taken over")
+
+// Write implements net.Conn.
+func (c *fenced) Write(b []byte) (int, error) {
+	if !c.may() {
+		return 0, errFenced
+	}
+	return c.Conn.Write(b)
 }
 
 // refusePrivate is asked with the resolved address before a connection is made.

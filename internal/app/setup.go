@@ -23,11 +23,12 @@ import (
 var (
 	_ ingress.Intake    = (*queue.Queue)(nil)
 	_ dispatch.Memory   = (*queue.Queue)(nil)
-	_ dispatch.Reloader = (*queue.Queue)(nil)
+	_ dispatch.Reloader = reader{}
 	_ dispatch.Planner  = (*front)(nil)
 	_ queue.Front       = (*front)(nil)
 	_ queue.Groups      = (*groups)(nil)
 	_ queue.Hands       = (*group)(nil)
+	_ queue.Hurrier     = (*group)(nil)
 	_ queue.IDs         = (*history.Index)(nil)
 	_ history.Log       = (*queue.Queue)(nil)
 	_ ops.Index         = (*history.Index)(nil)
@@ -111,7 +112,7 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	}
 	a.queue, err = queue.Open(ctx, queue.Options{
 		URL: env.NatsURL, Creds: env.NatsCreds, DataDir: env.DataDir, Replicas: env.NatsReplicas, Fsync: env.Fsync, StoreKey: env.StoreKey,
-		Listen: env.NatsListen, Users: users, Retention: time.Duration(env.Retention), ParseIngest: a.front.parseIngest, Logger: log,
+		Listen: env.NatsListen, Users: users, Spool: env.Spool, Retention: time.Duration(env.Retention), ParseIngest: a.front.parseIngest, Logger: log,
 	})
 	if err != nil {
 		return nil, explained(err)
@@ -138,7 +139,7 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	// The working side: routing, quota groups, workers.
 	a.groups = &groups{
 		worlds: a.worlds, queue: a.queue, plans: a.front, metrics: a.metrics, log: log, open: map[string]*group{},
-		baseURL: env.KeapBaseURL, timeout: env.KeapTimeout, transport: keapTransport(), gate: a.gate, keys: newKeyBook(a.queue, log), hooks: a.hooks,
+		baseURL: env.KeapBaseURL, timeout: env.KeapTimeout, transport: keapTransport(a.queue.Valid), gate: a.gate, keys: newKeyBook(a.queue, log), hooks: a.hooks,
 		tokens: func(account string) keap.TokenStore {
 			return &tokenStore{queue: a.queue, account: account, key: env.SecretKey}
 		},

@@ -210,6 +210,9 @@ func TestSeveralProcesses(t *testing.T) {
 	eventually(t, "all are done without the one that fell silent", func() bool { return settled(b, keys) })
 	t.Logf("takeover took %s", time.Since(start))
 	// The silent one wakes: what it held is not its any more.
+	if a.Valid() {
+		t.Error("a silent process believes that it may act")
+	}
 	for _, h := range a.groups.opened {
 		if h.lease.Valid() {
 			t.Error("a silent process believes that it owns a group")
@@ -221,6 +224,7 @@ func TestSeveralProcesses(t *testing.T) {
 	wire.resume()
 	keys = send(4, a)
 	eventually(t, "all are done with the one that came back", func() bool { return settled(b, keys) })
+	eventually(t, "the one that came back may act", a.Valid)
 }
 
 func (c *crowd) known() []string {
