@@ -76,7 +76,7 @@ func (gs *groups) Open(ctx context.Context, name string, lease queue.Lease) (que
 		Record: gs.record, Log: gs.log.With("group", name),
 	})
 	worker := dispatch.NewWorker(g.planner, gs.queue, gs.plans, gs.log)
-	g.lane = dispatch.NewLane(&observed{worker, gs}, gs.queue, dispatch.DefaultLimits, gs.log)
+	g.lane = dispatch.NewLane(&observed{worker, gs}, reader{gs.queue}, dispatch.DefaultLimits, gs.log)
 	if g.deaf, err = gs.queue.Answer(permitsName(name), g.answerPermits); err != nil {
 		return nil, errors.Join(err, g.lane.Close(ctx), g.planner.Close(ctx))
 	}
@@ -118,6 +118,21 @@ func (g *group) Take(d events.Delivery, settle queue.Settle) {
 	if d.Priority == events.Urgent {
 		g.planner.Hurry(d.Contact)
 	}
+}
+
+// Hurry implements queue.Hurrier.
+func (g *group) Hurry(seq uint64) { g.lane.Hurry(seq) }
+
+// reader reads events again for the lane.
+type reader struct{ queue *queue.Queue }
+
+// EventBySeq implements dispatch.Reloader.
+func (r reader) EventBySeq(ctx context.Context, seq uint64) (*events.Event, error) {
+	e, err := r.queue.EventBySeq(ctx, seq)
+	if errors.Is(err, queue.ErrUnknownEvent) {
+		return nil, nil //nolint:nilnil // the contract of dispatch.Reloader: there is no such event any more
+	}
+	return e, err
 }
 
 // Close implements queue.Hands: first the lane, so that nobody asks the planner any more, then the planner, which

@@ -21,7 +21,7 @@ const hookMissing = "missing"
 
 // Hooks implements ops.Keap.
 func (v *visits) Hooks(ctx context.Context, account string) (list []ops.Hook, err error) {
-	visit, err := v.app.visit(ctx, account, nil)
+	visit, err := v.app.visit(ctx, account)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (v *visits) SyncHooks(ctx context.Context, account string) (list []ops.Hook
 	if v.app.set.Env.NatsURL == "" && v.app.HTTPAddr == "" {
 		return nil, &ops.Error{Kind: ops.Conflict, Message: "bridge serve does not run: nobody would answer Keap's handshake", Hint: "start bridge serve, then ask again"}
 	}
-	visit, err := v.app.visit(ctx, account, nil)
+	visit, err := v.app.visit(ctx, account)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"bridge/internal/config"
@@ -212,4 +213,18 @@ func (l *listed) actionSets(ctx context.Context) error {
 		l.order = append(l.order, s.ID)
 	}
 	return nil
+}
+
+// replacements are the action sets that Keap has with what replaces them.
+func (l *listed) replacements() []ops.ActionSet {
+	replaced := actionSetList(l.visit.account)
+	var list []ops.ActionSet
+	for _, id := range l.order {
+		set := ops.ActionSet{ID: id, Name: l.sets[id], Ends: xmlrpcEnds}
+		if i := slices.IndexFunc(replaced, func(r ops.ActionSet) bool { return r.ID == id }); i >= 0 {
+			set.Replaced = replaced[i].Replaced
+		}
+		list = append(list, set)
+	}
+	return list
 }

@@ -102,7 +102,7 @@ func TestPermitsWhereNobodyWorks(t *testing.T) {
 	}
 
 	// A bridge starts while a command has the group.
-	visit, err := one.visit(t.Context(), "default", nil)
+	visit, err := one.visit(t.Context(), "default")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,13 +16,14 @@ import (
 type visits struct{ app *App }
 
 // Prove implements ops.Keap.
-func (v *visits) Prove(ctx context.Context, account string, names []ops.Name) (_ ops.Proof, err error) {
-	var p ops.Proof
-	if p.Keys, err = v.proveKeys(ctx, account); err != nil {
+func (v *visits) Prove(ctx context.Context, account string, names []ops.Name) (p ops.Proof, err error) {
+	visit, err := v.app.visit(ctx, account)
+	if err != nil {
 		return p, err
 	}
-	if names == nil {
-		return p, nil
+	defer func() { err = errors.Join(err, visit.close(ctx)) }()
+	if p.Keys, err = visit.proveKeys(ctx); err != nil || names == nil {
+		return p, err
 	}
 	if !slices.ContainsFunc(p.Keys, func(k ops.KeyProof) bool { return k.Works }) {
 		for _, n := range names {
@@ -31,55 +32,42 @@ func (v *visits) Prove(ctx context.Context, account string, names []ops.Name) (_
 		p.Unlisted = "no key works"
 		return p, nil
 	}
-	visit, err := v.app.visit(ctx, account, nil)
-	if err != nil {
-		return p, err
-	}
-	defer func() { err = errors.Join(err, visit.close(ctx)) }()
-	sets := &listed{visit: visit}
+	have := &listed{visit: visit}
 	for _, n := range names {
-		found, err := sets.prove(ctx, n)
+		found, err := have.prove(ctx, n)
 		if err != nil {
 			return p, err
 		}
 		p.Names = append(p.Names, found)
 	}
-	if err := sets.actionSets(ctx); err != nil {
+	if err := have.actionSets(ctx); err != nil {
 		p.Unlisted = err.Error()
 	}
-	replaced := actionSetList(visit.account)
-	for _, id := range sets.order {
-		set := ops.ActionSet{ID: id, Name: sets.sets[id], Ends: xmlrpcEnds}
-		for _, r := range replaced {
-			if r.ID == id {
-				set.Replaced = r.Replaced
-			}
-		}
-		p.ActionSets = append(p.ActionSets, set)
-	}
+	p.ActionSets = have.replacements()
 	return p, nil
 }
 
 // proveKeys shows every configured key to Keap, each by itself.
-func (v *visits) proveKeys(ctx context.Context, account string) ([]ops.KeyProof, error) {
-	acc := v.app.worlds.find(account)
-	if acc == nil {
-		return nil, &ops.Error{Kind: ops.NotFound, Message: fmt.Sprintf("account %q is not in the configuration", account)}
-	}
-	known, err := v.app.credentials(ctx, acc)
+func (v *visit) proveKeys(ctx context.Context) ([]ops.KeyProof, error) {
+	known, err := v.app.credentials(ctx, v.account)
 	if err != nil {
 		return nil, err
 	}
+	keys := configuredKeys(v.account.Account)
 	proofs := make([]ops.KeyProof, len(known))
 	for i, c := range known {
 		proofs[i].Credential = c
-		var cred keap.Credential // nil: the OAuth2 login as it is configured
-		if keys := configuredKeys(acc.Account); len(keys) > 0 {
-			if cred, err = single(acc.Keap.Kind(), keys[i].value); err != nil {
+		client := v.keap // with OAuth2: there is one login
+		if len(keys) > 0 {
+			cred, err := single(v.account.Keap.Kind(), keys[i].value)
+			if err != nil {
 				return nil, people(err)
 			}
+			if client, err = v.client(cred); err != nil {
+				return nil, err
+			}
 		}
-		if err := v.proveKey(ctx, acc, cred, &proofs[i]); err != nil {
+		if err := v.proveKey(ctx, client, &proofs[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -95,15 +83,10 @@ func single(kind keap.CredentialKind, key secret.Text) (keap.Credential, error) 
 }
 
 // proveKey fills in what Keap says to a key. Only what keeps Keap from being asked is an error.
-func (v *visits) proveKey(ctx context.Context, acc *account, cred keap.Credential, p *ops.KeyProof) (err error) {
-	visit, err := v.app.visit(ctx, acc.Name, cred)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, visit.close(ctx)) }()
+func (v *visit) proveKey(ctx context.Context, client *keap.Client, p *ops.KeyProof) error {
 	var info keap.UserInfo
-	err = visit.call(ctx, func() (err error) {
-		info, err = visit.keap.UserInfo(ctx)
+	err := v.call(ctx, func() (err error) {
+		info, err = client.UserInfo(ctx)
 		return err
 	})
 	var asked *ops.Error
@@ -117,10 +100,10 @@ func (v *visits) proveKey(ctx context.Context, acc *account, cred keap.Credentia
 		return err
 	}
 	p.App, p.User, p.Works = info.Tenant, info.Email, true
-	if acc.App != "" && info.Tenant != "" && !strings.EqualFold(info.Tenant, acc.App) {
+	if app := v.account.App; app != "" && info.Tenant != "" && !strings.EqualFold(info.Tenant, app) {
 		p.Works = false
-		p.Error = fmt.Sprintf("the key belongs to the Keap application %s, the configuration says %s", info.Tenant, acc.App)
-		p.Hint = "correct app: or give the key of " + acc.App
+		p.Error = fmt.Sprintf("the key belongs to the Keap application %s, the configuration says %s", info.Tenant, app)
+		p.Hint = "correct app: or give the key of " + app
 	}
 	return nil
 }

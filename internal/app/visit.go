@@ -24,30 +24,33 @@ type visit struct {
 	permits permits
 }
 
-// visit opens an account's Keap with a credential, nil for the configured one.
-func (a *App) visit(ctx context.Context, name string, cred keap.Credential) (*visit, error) {
+// visit opens an account's Keap.
+func (a *App) visit(ctx context.Context, name string) (*visit, error) {
 	acc := a.worlds.find(name)
 	if acc == nil {
 		return nil, &ops.Error{Kind: ops.NotFound, Message: fmt.Sprintf("account %q is not in the configuration", name), Hint: "bridge status lists the accounts"}
 	}
-	if cred == nil {
-		var err error
-		if cred, err = a.groups.credential(acc); err != nil {
-			return nil, people(err)
-		}
+	cred, err := a.groups.credential(acc)
+	if err != nil {
+		return nil, people(err)
 	}
 	v := &visit{app: a, account: acc}
-	var err error
-	if v.keap, err = keap.New(keap.Options{
-		BaseURL: a.groups.baseURL, Credential: cred, Transport: a.groups.witness(acc.Name), Timeout: a.groups.timeout,
-		Observe: v.observe, Extra: v.extra,
-	}); err != nil {
-		return nil, people(err)
+	if v.keap, err = v.client(cred); err != nil {
+		return nil, err
 	}
 	if err := v.find(ctx); err != nil {
 		return nil, err
 	}
 	return v, nil
+}
+
+// client is a client with another credential that shares the visit's permits.
+func (v *visit) client(cred keap.Credential) (*keap.Client, error) {
+	k, err := keap.New(keap.Options{
+		BaseURL: v.app.groups.baseURL, Credential: cred, Transport: v.app.groups.witness(v.account.Name), Timeout: v.app.groups.timeout,
+		Observe: v.observe, Extra: v.extra,
+	})
+	return k, people(err)
 }
 
 // find looks for who counts the calls, and lets go of who did before.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 	"sync"
 	"time"
 
@@ -24,8 +25,16 @@ func (p *Planner) sendBatch(t *batch) {
 			return
 		}
 	}
-	p.sendPairs(&account, t)
+	p.sendPairs(&account, t, &search{most: bits.Len(uint(len(t.pairs))) + 2})
 }
+
+// search is what splitting a refused batch has come to: when so many parts were refused and none went through, it
+// is not one item that is wrong.
+type search struct {
+	refused, passed, most int
+}
+
+func (s *search) hopeless() bool { return s.passed == 0 && s.refused >= s.most }
 
 // intendAll records that the batch is about to be sent, for all its seats at once. Seats whose intention cannot be
 // recorded are answered and leave the batch.
@@ -67,7 +76,7 @@ func (p *Planner) intendAll(t *batch) {
 
 // sendPairs makes one call and answers its pairs; a batch that Keap refuses as a whole is split in halves until what
 // is wrong stands alone. It tells whether the call went through.
-func (p *Planner) sendPairs(account *Account, t *batch) bool {
+func (p *Planner) sendPairs(account *Account, t *batch, s *search) bool {
 	if err := p.slot(); err != nil {
 		answerAll(t.pairs, seatAnswer{err: err})
 		return false
@@ -79,9 +88,15 @@ func (p *Planner) sendPairs(account *Account, t *batch) bool {
 		p.xmlrpc.restAnswered(t.account(), time.Now())
 	}
 	err = p.learn(t.account(), err)
-	if len(t.pairs) > 1 && refused(err) {
-		p.split(account, t, err)
-		return false
+	switch {
+	case err == nil:
+		s.passed++
+	case t.refusedBy(err):
+		s.refused++
+		if len(t.pairs) > 1 && !s.hopeless() {
+			p.split(account, t, err, s)
+			return false
+		}
 	}
 	for _, q := range t.pairs {
 		a := seatAnswer{err: err, status: statusOf(err), sent: sentBy(err), calls: 1}
@@ -89,9 +104,26 @@ func (p *Planner) sendPairs(account *Account, t *batch) bool {
 			a.result = results[q.item(t)]
 			a.err = itemError(t.action(), q, a.result)
 		}
+		if keap.KindOf(err) == keap.KindNotFound && t.column != nil {
+			a.result, a.err = t.missing(err)
+		}
 		q.answer(a)
 	}
 	return err == nil
+}
+
+// missing is what it means that a column's target is not found.
+func (t *batch) missing(err error) (result string, _ error) {
+	key := t.column.key
+	switch key.action {
+	case removeTag:
+		return "", nil // the tag is on nobody, or the contact is nobody
+	case applyTag:
+		return string(keap.TagIDNotFound), &Invalid{Reason: events.TagUnknown, Detail: "Keap has no tag with id " + key.target}
+	case sendTemplate:
+		return "", err // the template, the user or a contact
+	}
+	return "", &Invalid{Reason: events.TargetUnknown, Detail: "Keap has no sequence " + key.target + " (automation/sequence; correct the rule or publish the automation, then replay)"}
 }
 
 // item is what names the pair in the answer of its batch.
@@ -154,20 +186,28 @@ func texts[T ~string](in map[string]T, err error) (map[string]string, error) {
 	return out, nil
 }
 
-// refused tells whether Keap refused a whole batch for what is in it, without doing any of it.
-func refused(err error) bool {
+// refusedBy tells whether Keap refused the batch for what is in it, without doing any of it. A row whose contact is
+// not found is no such case, nor is a column whose target is not found where Keap tells of each contact.
+func (t *batch) refusedBy(err error) bool {
 	switch keap.KindOf(err) {
-	case keap.KindRefused, keap.KindNotFound, keap.KindTooLarge, keap.KindConflict:
+	case keap.KindRefused, keap.KindTooLarge, keap.KindConflict:
 		return true
+	case keap.KindNotFound:
+		return t.column != nil && (t.action() == removeTag || t.action() == sendTemplate)
 	}
 	return false
 }
 
 // split sends a refused batch in halves. When both go through it was too large: less is tried from now on.
-func (p *Planner) split(account *Account, t *batch, err error) {
+func (p *Planner) split(account *Account, t *batch, err error, s *search) {
 	half := len(t.pairs) / 2
 	fine := true
 	for _, pairs := range [][]*pair{t.pairs[:half], t.pairs[half:]} {
+		if s.hopeless() {
+			answerAll(pairs, seatAnswer{err: err, status: statusOf(err), sent: true, calls: 1})
+			fine = false
+			continue
+		}
 		part := &batch{column: t.column, row: t.row, prio: t.prio, pairs: pairs}
 		release, failed := p.permit(p.calls, &solo{prio: t.prio, rank: ending, account: t.account()})
 		if failed != nil {
@@ -175,7 +215,7 @@ func (p *Planner) split(account *Account, t *batch, err error) {
 			fine = false
 			continue
 		}
-		fine = p.sendPairs(account, part) && fine
+		fine = p.sendPairs(account, part, s) && fine
 		release()
 	}
 	if t.column == nil || !fine && keap.KindOf(err) != keap.KindTooLarge {
@@ -248,11 +288,11 @@ func (t *task) email(ctx context.Context, s *events.Step, r *Result) error {
 // column does a step that comes in columns only.
 func (t *task) column(ctx context.Context, s *events.Step, r *Result, key columnKey) error {
 	for try := 1; ; try++ {
-		seat, err := t.sit(s, key, func() error { return t.intend(ctx, s) })
-		if err != nil {
+		place := t.seat(s, func() error { return t.intend(ctx, s) })
+		if err := t.sit([]*seat{place}, []columnKey{key}); err != nil {
 			return err
 		}
-		a := t.wait(ctx, seat)
+		a := t.wait(ctx, place)
 		r.Calls, r.Status, r.Sent = r.Calls+a.calls, a.status, r.Sent || a.sent && keap.KindOf(a.err) != keap.KindThrottled
 		switch {
 		case try == throttledTries:

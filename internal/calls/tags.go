@@ -239,8 +239,9 @@ func (t *task) applyAll(ctx context.Context) {
 
 // applySome asks for the steps at these places and tells which are worth another try.
 func (t *task) applySome(ctx context.Context, todo []int) (again []int) {
-	seats := make([]*seat, len(todo))
-	for n, i := range todo {
+	// Every name becomes an id first: steps that sat down one by one would leave one by one.
+	seats, keys, at := make([]*seat, 0, len(todo)), make([]columnKey, 0, len(todo)), make([]int, 0, len(todo))
+	for _, i := range todo {
 		s, r := &t.Steps[i], &t.results[i]
 		id, err := t.tagID(ctx, s, r)
 		if r.Err = err; err != nil {
@@ -254,13 +255,16 @@ func (t *task) applySome(ctx context.Context, todo []int) (again []int) {
 		if s.Do == events.DoUntag {
 			key.action = removeTag
 		}
-		seats[n], r.Err = t.sit(s, key, nil)
+		seats, keys, at = append(seats, t.seat(s, nil)), append(keys, key), append(at, i)
+	}
+	if err := t.sit(seats, keys); err != nil {
+		for _, i := range at {
+			t.results[i].Err = err
+		}
+		return nil
 	}
 	moved := false
-	for n, i := range todo {
-		if seats[n] == nil {
-			continue
-		}
+	for n, i := range at {
 		s, r := &t.Steps[i], &t.results[i]
 		a := t.wait(ctx, seats[n])
 		r.Calls, r.Status, r.Sent, r.Err = r.Calls+a.calls, a.status, r.Sent || a.sent, a.err
@@ -285,17 +289,24 @@ func (t *task) applySome(ctx context.Context, todo []int) (again []int) {
 	return again
 }
 
-// sit puts a step on the board.
-func (t *task) sit(s *events.Step, key columnKey, intend func() error) (*seat, error) {
-	seat := &seat{step: s, key: t.Key, contact: t.Contact, intend: intend, answered: make(chan seatAnswer, 1)}
+// seat makes a step's place on the board.
+func (t *task) seat(s *events.Step, intend func() error) *seat {
+	return &seat{step: s, key: t.Key, contact: t.Contact, intend: intend, answered: make(chan seatAnswer, 1)}
+}
+
+// sit puts steps on the board, all at once, so that the next permit sees them together.
+func (t *task) sit(seats []*seat, keys []columnKey) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err := t.pausedLocked(t.Account); err != nil {
-		return nil, err
+		return err
 	}
-	t.board.addSeat(seat, key, t.contact, t.Priority, time.Now())
+	now := time.Now()
+	for i, s := range seats {
+		t.board.addSeat(s, keys[i], t.contact, t.Priority, now)
+	}
 	t.nudge()
-	return seat, nil
+	return nil
 }
 
 // wait waits for the answer of a seat.

@@ -3,7 +3,9 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
@@ -16,7 +18,7 @@ type Handler interface {
 	Handle(ctx context.Context, d events.Delivery) events.Verdict
 }
 
-// Reloader reads an event again whose body a parked delivery has let go.
+// Reloader reads an event again whose body a parked delivery has let go; nil when it was erased.
 type Reloader interface {
 	EventBySeq(ctx context.Context, seq uint64) (*events.Event, error)
 }
@@ -190,19 +192,40 @@ func (l *Lane) run(name string, ln *line, q int, h *held) {
 
 // handle runs the handler, with the event's body read again where it was let go.
 func (l *Lane) handle(h *held) (events.Verdict, error) {
-	d := h.Delivery
-	if h.stripped {
-		e, err := l.reload.EventBySeq(l.work, h.Seq)
-		if err != nil {
-			return events.Verdict{}, err
-		}
-		d.Event = *e
-	}
-	v := l.handler.Handle(l.work, d)
+	v := l.judged(h)
 	if !v.State().Settled() {
 		return v, l.work.Err() // stopped half-way: nothing to record, the next owner goes on
 	}
 	return v, nil
+}
+
+// judged is the handler's verdict. An event that cannot be read again is tried again a little later; a handler that
+// panics fails its event and nobody else's: the event is durable, so the panic would come back with every start.
+func (l *Lane) judged(h *held) (v events.Verdict) {
+	d := h.Delivery
+	defer func() {
+		if r := recover(); r != nil {
+			l.log.Error("a worker panicked; its event failed", "event", d.Event.ID, "account", d.Event.Account, "panic", r, "stack", string(debug.Stack()))
+			v = events.Verdict{
+				Kind: events.VerdictBury, Reason: events.Internal, Attempt: d.Attempt, Err: fmt.Errorf("panic: %v", r),
+				Detail: "a mistake of the bridge itself; the log has its place",
+			}
+		}
+	}()
+	if h.stripped {
+		e, err := l.reload.EventBySeq(l.work, h.Seq)
+		if err != nil {
+			return events.Verdict{
+				Kind: events.VerdictSnooze, Reason: events.RetryWait, Until: time.Now().Add(memoryRetry), Attempt: d.Attempt, Err: err,
+				Detail: "the event cannot be read from the log just now",
+			}
+		}
+		if e == nil {
+			return events.Verdict{Kind: events.VerdictDone, Reason: events.Erased, Attempt: d.Attempt}
+		}
+		d.Event = *e
+	}
+	return l.handler.Handle(l.work, d)
 }
 
 // parkHeadLocked parks the head of a queue until it is due, and with it everything behind it.
@@ -240,6 +263,20 @@ func (l *Lane) wake(name string, ln *line, q int, head *held) {
 		l.unparkLocked(h)
 	}
 	l.runNextLocked(name, ln)
+}
+
+// Hurry makes the parked delivery at this position due now, because something about it was changed.
+func (l *Lane) Hurry(seq uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, ln := range l.lines {
+		for q := range ln.queues {
+			if len(ln.queues[q]) > 0 && ln.queues[q][0].Seq == seq && ln.queues[q][0].timer != nil {
+				ln.queues[q][0].timer.Reset(0)
+				return
+			}
+		}
+	}
 }
 
 func (l *Lane) unparkLocked(h *held) {

@@ -243,3 +243,99 @@ func sorted(s []uint64) []uint64 {
 	slices.Sort(s)
 	return s
 }
+
+func TestPanicFailsItsEventOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.handle = func(events.Delivery) events.Verdict { return events.Verdict{Kind: events.VerdictDone} }
+		l := NewLane(panics{w}, w, DefaultLimits, quiet)
+		var states []events.State
+		for seq := range uint64(3) {
+			l.Take(events.Delivery{Seq: seq, Contact: "a"}, func(_ context.Context, v events.Verdict) error {
+				states = append(states, v.State())
+				return nil
+			})
+		}
+		synctest.Wait()
+		if want := []events.State{events.Done, events.Failed, events.Done}; !slices.Equal(states, want) {
+			t.Errorf("%v, want %v", states, want)
+		}
+		if err := l.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// panics cannot handle the second event.
+type panics struct{ *world }
+
+func (p panics) Handle(ctx context.Context, d events.Delivery) events.Verdict {
+	if d.Seq == 1 {
+		panic("a mistake")
+	}
+	return p.world.Handle(ctx, d)
+}
+
+// TestParkedEventThatCannotBeReadIsTriedAgain: a log that is away for a moment must not strand what it holds.
+func TestParkedEventThatCannotBeReadIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.handle = func(d events.Delivery) events.Verdict {
+			if d.Attempt == 0 {
+				return events.Verdict{Kind: events.VerdictRetry, Until: time.Now().Add(time.Minute), Attempt: 1}
+			}
+			return events.Verdict{Kind: events.VerdictDone}
+		}
+		log := &flakyLog{world: w, fails: 2}
+		l := NewLane(w, log, DefaultLimits, quiet)
+		w.take(l, events.Delivery{Seq: 1, Contact: "a"})
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if len(w.settled) != 1 || log.fails != 0 {
+			t.Errorf("%d settled, %d failures left", len(w.settled), log.fails)
+		}
+		if err := l.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// flakyLog fails a few times before it answers.
+type flakyLog struct {
+	*world
+	fails int
+}
+
+func (f *flakyLog) EventBySeq(ctx context.Context, seq uint64) (*events.Event, error) {
+	if f.fails > 0 {
+		f.fails--
+		return nil, errors.New("away")
+	}
+	return f.world.EventBySeq(ctx, seq)
+}
+
+func TestHurryEndsAPark(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		parked := false
+		w.handle = func(events.Delivery) events.Verdict {
+			if !parked {
+				parked = true
+				return events.Verdict{Kind: events.VerdictSnooze, Until: time.Now().Add(24 * time.Hour)}
+			}
+			return events.Verdict{Kind: events.VerdictDone}
+		}
+		l := NewLane(w, w, DefaultLimits, quiet)
+		w.take(l, events.Delivery{Seq: 7, Contact: "a"})
+		synctest.Wait()
+		l.Hurry(8) // nobody
+		l.Hurry(7)
+		synctest.Wait()
+		if got := w.seqs(); !slices.Equal(got, []uint64{7}) {
+			t.Errorf("settled %v", got)
+		}
+		if err := l.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}

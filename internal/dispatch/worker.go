@@ -178,6 +178,11 @@ func (t *task) run(ctx context.Context, group []events.Step) (_ events.Verdict, 
 	}
 	results := t.keap.Do(ctx, t.ask(group))
 	verdict, ok := events.Verdict{}, true
+	most := 0 // steps of a group share their calls
+	for _, r := range results {
+		most = max(most, r.Calls)
+	}
+	t.calls += most
 	for i, r := range results {
 		v, fine := t.take(&group[i], r)
 		if !fine && (ok || graver(v, verdict)) {
@@ -242,7 +247,6 @@ func (t *task) note(rule string, kind events.StepKind) string {
 
 // take marks the answer of one step; ok is false when it failed.
 func (t *task) take(s *events.Step, r calls.Result) (_ events.Verdict, ok bool) {
-	t.calls += r.Calls
 	if r.Err == nil {
 		if s.Do == events.DoContact {
 			t.marks.Contact, t.marks.Created = r.Contact, r.Created
