@@ -22,15 +22,14 @@ const (
 
 // person is what is remembered of a contact. It holds hashes of what was written, not the values.
 type person struct {
-	ID     string            `json:"id"`
-	At     time.Time         `json:"at"` // of the last write
-	Wrote  map[string]string `json:"wrote,omitempty"`
-	Before time.Time         `json:"changed,omitzero"` // last change in Keap that was not ours
+	ID    string            `json:"id"`
+	At    time.Time         `json:"at"` // of the last write
+	Wrote map[string]string `json:"wrote,omitempty"`
 }
 
 // knows tells whether writing these values would change nothing.
 func (m *person) knows(flat map[string]value) bool {
-	if m.ID == "" || len(m.Wrote) == 0 || m.Before.After(m.At.Add(echo)) {
+	if m.ID == "" || len(m.Wrote) == 0 {
 		return false
 	}
 	for name, v := range flat {
@@ -42,14 +41,12 @@ func (m *person) knows(flat map[string]value) bool {
 }
 
 func (m *person) wrote(flat map[string]value, at time.Time) {
-	if m.Wrote == nil || m.Before.After(m.At.Add(echo)) {
-		m.Wrote = map[string]string{}
-	}
-	m.Wrote = maps.Clone(m.Wrote)
+	wrote := map[string]string{}
+	maps.Copy(wrote, m.Wrote)
 	for name, v := range flat {
-		m.Wrote[name] = digest(name, v.text)
+		wrote[name] = digest(name, v.text)
 	}
-	m.At, m.Before = at, time.Time{}
+	m.Wrote, m.At = wrote, at
 }
 
 func digest(name, text string) string {
@@ -110,6 +107,27 @@ func (t *task) remember(ctx context.Context, m person) {
 	if err != nil {
 		t.log.Warn("a contact's memory cannot be stored; it may cost a call", "account", t.Account, "err", err)
 	}
+}
+
+// Changed notes that a contact was changed in Keap at a time, as Keap's contact.edit hook tells. What was last
+// written is not relied on any more, unless that very write is what the hook tells of.
+func (p *Planner) Changed(ctx context.Context, account, contactID string, at time.Time) error {
+	if p.c.Memory == nil {
+		return nil
+	}
+	return p.c.Memory.SaveContact(ctx, p.c.Group, changedKey(account, contactID), []byte(at.UTC().Format(time.RFC3339)), rememberFor)
+}
+
+func changedKey(account, contactID string) string { return account + "/changed/" + contactID }
+
+// changedSince tells whether somebody changed the contact after what is remembered was written.
+func (t *task) changedSince(ctx context.Context, m *person) bool {
+	stored, known, err := t.c.Memory.Contact(ctx, t.c.Group, changedKey(t.Account, m.ID))
+	if err != nil || !known {
+		return err != nil
+	}
+	at, err := time.Parse(time.RFC3339, string(stored))
+	return err != nil || at.After(m.At.Add(echo))
 }
 
 // locate finds the Keap id of the ask's contact: told by an earlier step, remembered, or looked up.

@@ -119,6 +119,21 @@ func TestRefusedBatchIsSplitUntilTheBadItemStandsAlone(t *testing.T) {
 	})
 }
 
+// TestBatchThatIsWrongAsAWholeIsGivenUp: a column that no part of goes through does not cost a call for each contact.
+func TestBatchThatIsWrongAsAWholeIsGivenUp(t *testing.T) {
+	inBubble(t, plenty, func(b *bench) {
+		b.far.answer = func(c keapCall) (int, string) { return 400, `{"message":"no"}` }
+		for i, r := range b.all(crowd(columnCap, tag("3"))...) {
+			if keap.KindOf(r[0].Err) != keap.KindRefused {
+				b.t.Errorf("contact %d: %v", i, r[0].Err)
+			}
+		}
+		if n := len(b.far.log()); n > 12 {
+			b.t.Errorf("%d calls", n)
+		}
+	})
+}
+
 func TestSizeThatKeapRefusesIsHalved(t *testing.T) {
 	inBubble(t, plenty, func(b *bench) {
 		most := 0

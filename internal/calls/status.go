@@ -1,7 +1,6 @@
 package calls
 
 import (
-	"maps"
 	"time"
 
 	"bridge/internal/events"
@@ -16,7 +15,6 @@ type Status struct {
 	Linger  time.Duration               // how long tags of normal work wait for company now; 0: not at all
 	Paused  map[string]Closed           // accounts whose credential is refused
 	Outages map[string]time.Time        // accounts whose XML-RPC is away, and since when
-	Costs   Costs
 }
 
 // Status tells how the planner stands.
@@ -43,73 +41,40 @@ func (p *Planner) Status() Status {
 	}
 	s.Flying = p.flying
 	s.Linger = p.lingerLocked(now)[events.Normal]
-	s.Costs = p.tally.costs()
 	return s
 }
 
-// Costs is what calls were made for since the planner began, or since midnight UTC where that is later.
-type Costs struct {
-	Since time.Time
-	Calls int
-	By    map[string]int      // by operation
-	Rules map[string]RuleCost // by rule
-}
-
-// RuleCost is what one rule has cost. A call that served several steps is shared out among them.
-type RuleCost struct {
-	Steps int
-	Calls float64
-	Goals int // calls for API goals: a tag goal would cost less, because tags share calls
-}
-
-// tally counts calls.
+// tally counts today's calls and the events that they served, for what an event costs on average.
 type tally struct {
 	day    int64
-	since  time.Time
 	calls  int
-	steps  int
-	by     map[string]int
-	rules  map[string]RuleCost
-	events map[string]struct{} // keys served today, for calls an event
+	events map[string]struct{} // by key
 }
 
-func newTally() tally {
-	return tally{by: map[string]int{}, rules: map[string]RuleCost{}, events: map[string]struct{}{}}
-}
+func newTally() tally { return tally{events: map[string]struct{}{}} }
 
 // mostEvents bounds how many events the mean is taken over.
-const mostEvents = 20_000
+const mostEvents = 5000
 
-func (y *tally) add(at time.Time, operation string, _ events.Priority, served []events.Served) {
+func (y *tally) add(at time.Time, served []events.Served) {
 	if day := at.UTC().Unix() / 86400; day != y.day {
 		*y = newTally()
-		y.day, y.since = day, at
+		y.day = day
+	}
+	if len(y.events) >= mostEvents {
+		return
 	}
 	y.calls++
-	y.by[operation]++
 	for _, s := range served {
-		c := y.rules[s.Rule]
-		c.Steps++
-		c.Calls += 1 / float64(len(served))
-		if operation == "goals.achieve" {
-			c.Goals++
-		}
-		y.rules[s.Rule] = c
-		if len(y.events) < mostEvents {
-			y.events[s.Key] = struct{}{}
-		}
+		y.events[s.Key] = struct{}{}
 	}
 }
 
 // callsFor estimates the calls that events will take that are not in hand yet.
 func (y *tally) callsFor(n int) int {
 	each := 2.0
-	if len(y.events) >= 50 && len(y.events) < mostEvents {
+	if len(y.events) >= 50 {
 		each = max(1, float64(y.calls)/float64(len(y.events)))
 	}
 	return int(each * float64(n))
-}
-
-func (y *tally) costs() Costs {
-	return Costs{Since: y.since, Calls: y.calls, By: maps.Clone(y.by), Rules: maps.Clone(y.rules)}
 }

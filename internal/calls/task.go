@@ -278,7 +278,7 @@ func (p *Planner) record(account, operation string, prio events.Priority, starte
 		report.Error = "not sent"
 	}
 	p.mu.Lock()
-	p.tally.add(started, operation, prio, served)
+	p.tally.add(started, served)
 	p.mu.Unlock()
 	if p.c.Record != nil {
 		p.c.Record(events.Outcome{Kind: events.OutcomeCall, At: started, Account: account, Call: &report})
