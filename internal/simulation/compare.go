@@ -1,7 +1,6 @@
 package simulation
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -21,39 +20,42 @@ func happened(l *sandbox.Line) bool {
 	return false
 }
 
+// crm is what Keap holds at the end, and how it came to it.
+type crm struct {
+	people []sandbox.Contact
+	log    []sandbox.Line
+	tags   map[string]string // names by id
+}
+
 // compare holds Keap's state, and the order in which it came about, to what the day should have left.
-func (r *trial) compare(out *Report, log []sandbox.Line) {
-	want, state := r.day.Expect(), r.keap.State("")
-	ids := map[string]string{} // e-mail address by contact id
-	tags := map[string]string{}
-	for name, id := range r.tagIDs {
-		tags[id] = name
-	}
-	seen := map[string]bool{}
-	for i := range state.Contacts {
-		c := &state.Contacts[i]
-		ids[c.ID] = c.Email
+func (k *crm) compare(want map[string]*Person) (mistakes []string) {
+	found := &Report{}
+	emails, seen := map[string]string{}, map[string]bool{}
+	for i := range k.people {
+		c := &k.people[i]
+		emails[c.ID] = c.Email
 		p := want[c.Email]
 		if p == nil {
-			out.mistake("Keap has %s, whom nobody told of", c.Email)
+			found.mistake("Keap has %s, whom nobody told of", c.Email)
 			continue
 		}
 		if seen[c.Email] {
-			out.mistake("%s is in Keap twice", c.Email)
+			found.mistake("%s is in Keap twice", c.Email)
 		}
 		seen[c.Email] = true
 		if !slices.Contains(p.Names, c.FamilyName) {
-			out.mistake("%s is called %q, want %q", c.Email, c.FamilyName, p.Name)
+			found.mistake("%s is called %q, want %q", c.Email, c.FamilyName, p.Name)
 		}
-		p.holdTags(out, c.Email, c.Tags)
+		p.holdTags(found, c.Email, c.Tags)
 	}
 	for email := range want {
 		if !seen[email] {
-			out.mistake("%s is not in Keap", email)
+			found.mistake("%s is not in Keap", email)
 		}
 	}
-	r.compareOrder(out, log, ids, tags, want)
-	slices.SortStableFunc(out.Mistakes, func(a, b string) int { return cmp.Compare(a, b) })
+	k.compareOrder(found, emails, want)
+	slices.Sort(found.Mistakes)
+	return found.Mistakes
 }
 
 func (p *Person) holdTags(out *Report, email string, have []string) {
@@ -71,14 +73,14 @@ func (p *Person) holdTags(out *Report, email string, have []string) {
 
 // compareOrder follows the calls: each pair of contact and tag has to change as the events say, in their order, and a
 // goal comes when its event's tags are on, once for each event.
-func (r *trial) compareOrder(out *Report, log []sandbox.Line, emails, tagNames map[string]string, want map[string]*Person) {
+func (k *crm) compareOrder(out *Report, emails map[string]string, want map[string]*Person) {
 	have := map[string]*Person{}
-	for i := range log {
-		l := &log[i]
+	for i := range k.log {
+		l := &k.log[i]
 		if !happened(l) {
 			continue
 		}
-		contacts, tags := subjects(l, emails, tagNames)
+		contacts, tags := subjects(l, emails, k.tags)
 		for _, email := range contacts {
 			p := have[email]
 			if p == nil {

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 )
@@ -76,6 +77,51 @@ func TestDays(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFigures holds one fresh seed to the bars of the table that BenchmarkBlackFriday prints from several.
+func TestFigures(t *testing.T) {
+	if days, _ := amount(t); days < 20 {
+		t.Log("the figures are held to their bars in full mode only")
+		return
+	}
+	var (
+		mu      sync.Mutex
+		reports = map[string]*Report{}
+	)
+	seed := seeds(1)[0]
+	t.Run("scenes", func(t *testing.T) {
+		for scene, s := range scenes {
+			t.Run(scene, func(t *testing.T) {
+				t.Parallel()
+				s.Seed = seed
+				r := simulate(t, s)
+				t.Log(r)
+				mu.Lock()
+				defer mu.Unlock()
+				reports[scene] = r
+			})
+		}
+	})
+	for _, f := range figures() {
+		if r := reports[f.run]; r != nil && f.misses(f.of(r)) {
+			t.Errorf("seed %d, %s: %s is "+f.print+", the bar is "+f.print, seed, f.run, f.name, f.of(r), f.bar)
+		}
+	}
+}
+
+// TestSeedRepeats: a seed makes the same calls at the same times. On a machine so busy that the scheduler interrupts
+// goroutines the order of some may differ, so one of three repetitions has to be the same.
+func TestSeedRepeats(t *testing.T) {
+	t.Parallel()
+	s := hours(seeds(1)[0])
+	first := simulate(t, s)
+	for range 3 {
+		if simulate(t, s).Digest == first.Digest {
+			return
+		}
+	}
+	t.Errorf("seed %d does not repeat itself", s.Seed)
 }
 
 // TestHours runs two hours at any time of the day, over midnight too, with a day that may be short of calls.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bridge/internal/events"
+	"bridge/internal/queue"
 )
 
 // laneShare bounds, in percent, how much of the hands a priority and those below it may fill, so that what is urgent
@@ -36,6 +37,7 @@ type entry struct {
 // inbox is the queue in memory: it holds what has arrived and is not settled, and gives it to the process that owns
 // the group, in the order of the log within each priority. It is safe for concurrent use.
 type inbox struct {
+	store *store                       // memory, leases and ledger
 	heard func(*entry, events.Verdict) // hears of every verdict that is recorded; may be nil
 	empty chan struct{}                // closed when nothing is open and nothing more comes
 
@@ -51,8 +53,8 @@ type inbox struct {
 	more    bool                        // arrivals are still to come
 }
 
-func newInbox() *inbox {
-	return &inbox{more: true, empty: make(chan struct{}), nudge: make(chan struct{}, 1), busy: map[string]int{}}
+func newInbox(s *store) *inbox {
+	return &inbox{store: s, more: true, empty: make(chan struct{}), nudge: make(chan struct{}, 1), busy: map[string]int{}}
 }
 
 // add puts arrivals at the end of the log.
@@ -89,8 +91,9 @@ func (q *inbox) wakeLocked() {
 	}
 }
 
-// own gives the group to a new process: whatever is not settled will be delivered to it. nudge wakes its feeder.
-func (q *inbox) own() (epoch uint64, nudge <-chan struct{}) {
+// own gives the group to a new process, fenced: whatever is not settled will be delivered to it, and what the process
+// before it decides from now on is refused.
+func (q *inbox) own() *lease {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.epoch++
@@ -106,7 +109,31 @@ func (q *inbox) own() (epoch uint64, nudge <-chan struct{}) {
 		}
 	}
 	q.wakeLocked()
-	return q.epoch, q.nudge
+	return &lease{inbox: q, epoch: q.epoch, nudge: q.nudge}
+}
+
+// serve hands deliveries over while there is room, until quit, as the work loop of package queue does.
+func (q *inbox) serve(l *lease, hands queue.Hands, quit <-chan struct{}) {
+	for {
+		room, bytes := hands.Room()
+		if bytes <= 0 {
+			room = 0
+		}
+		e, d := q.take(l.epoch, room)
+		if e == nil {
+			select {
+			case <-quit:
+				return
+			case <-l.nudge:
+			case <-hands.Freed():
+			}
+			continue
+		}
+		hands.Take(d, func(_ context.Context, v events.Verdict) error { return q.decide(l.epoch, e, v) })
+		// One delivery after another: among thousands of runnable goroutines the scheduler picks an order that no seed
+		// repeats.
+		time.Sleep(1)
+	}
 }
 
 // owner is the epoch of the owning process.
@@ -147,12 +174,16 @@ func (q *inbox) take(epoch uint64, room int) (*entry, events.Delivery) {
 		q.waiting[p] = q.waiting[p][1:]
 		q.held[p]++
 		q.busy[e.contact]++
-		first := !e.begun
-		e.begun, e.inHand = true, epoch
-		return e, events.Delivery{
-			Event: e.event, Seq: uint64(e.N) + 1, Group: group, Priority: e.lane, Contact: e.contact, First: first,
-			Attempt: e.verdict.Attempt, NotBefore: e.verdict.Until, Received: e.At, Size: deliverySize,
+		d := events.Delivery{
+			Event: e.event, Seq: uint64(e.N) + 1, Group: group, Priority: e.lane, Contact: e.contact, First: !e.begun,
+			Received: e.At, Size: deliverySize,
 		}
+		if e.begun {
+			marks := q.store.marks(e.event.Key())
+			d.Attempt, d.NotBefore = marks.Attempts, marks.NotBefore
+		}
+		e.begun, e.inHand = true, epoch
+		return e, d
 	}
 	return nil, events.Delivery{}
 }

@@ -65,28 +65,52 @@ func (s *store) answer(key string, say func(contact string) events.StepState) {
 // view is the store as one process sees it.
 type view struct {
 	*store
-	dead  atomic.Bool // the process writes nothing any more
 	lease *lease
 	mu    sync.Mutex // before store.mu
 	known map[string]int
 }
 
-// lease is one process's ownership of the group; it is good until the next process comes.
+// marks is what is remembered of an event's steps.
+func (s *store) marks(key string) events.Marks {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if j := s.journals[key]; j != nil {
+		return j.marks
+	}
+	return events.Marks{}
+}
+
+// lease is one process's ownership of the group; it is good until the next process comes. It is a queue.Lease.
 type lease struct {
 	inbox *inbox
 	epoch uint64
+	nudge <-chan struct{} // there may be something to take
+	dead  atomic.Bool     // the process is: it writes nothing any more
 }
 
-func (l *lease) valid() bool { return l.inbox.owner() == l.epoch }
+// Valid tells whether no other process owns the group.
+func (l *lease) Valid() bool { return l.inbox.owner() == l.epoch && !l.dead.Load() }
 
-// saveLedger stores the state of the quota ledger.
-func (v *view) saveLedger(_ context.Context, state []byte) error {
-	v.store.mu.Lock()
-	defer v.store.mu.Unlock()
-	if !v.lease.valid() || v.dead.Load() {
+// Epoch grows with each change of owner.
+func (l *lease) Epoch() uint64 { return l.epoch }
+
+// Ledger is the state of the quota ledger that was stored last.
+func (l *lease) Ledger(context.Context) ([]byte, error) {
+	s := l.inbox.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ledger, nil
+}
+
+// SaveLedger stores the state of the quota ledger.
+func (l *lease) SaveLedger(_ context.Context, state []byte) error {
+	if !l.Valid() {
 		return errNotOwner
 	}
-	v.ledger = slices.Clone(state)
+	s := l.inbox.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ledger = slices.Clone(state)
 	return nil
 }
 
@@ -131,7 +155,7 @@ func (v *view) change(key string, change func(*journal)) error {
 		j = &journal{}
 		v.journals[key] = j
 	}
-	if j.version != v.known[key] || v.dead.Load() {
+	if j.version != v.known[key] || v.lease.dead.Load() {
 		return errNotOwner
 	}
 	change(j)
@@ -164,7 +188,7 @@ func (v *view) Contact(_ context.Context, group, contact string) ([]byte, bool, 
 func (v *view) SaveContact(_ context.Context, group, contact string, value []byte, ttl time.Duration) error {
 	v.store.mu.Lock()
 	defer v.store.mu.Unlock()
-	if v.dead.Load() {
+	if v.lease.dead.Load() {
 		return errNotOwner
 	}
 	v.contacts[group+"/"+contact] = remembered{slices.Clone(value), time.Now().Add(ttl)}

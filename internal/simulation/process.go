@@ -11,6 +11,7 @@ import (
 	"bridge/internal/dispatch"
 	"bridge/internal/events"
 	"bridge/internal/keap"
+	"bridge/internal/queue"
 	"bridge/internal/quota"
 	"bridge/internal/secret"
 )
@@ -22,11 +23,11 @@ type planner interface {
 	Close(ctx context.Context) error
 }
 
-// process is one run of the bridge's working side: it owns the group from open until somebody else does.
+// process is one run of the bridge's working side: it owns the group from open until somebody else does. It is the
+// queue.Hands of the group.
 type process struct {
 	r       *trial
-	epoch   uint64
-	view    *view
+	lease   *lease
 	wire    *wire
 	ledger  *quota.Ledger
 	planner planner
@@ -37,41 +38,45 @@ type process struct {
 
 // open starts a process, which takes the group over from whoever had it.
 func (r *trial) open() error {
-	p := &process{r: r, quit: make(chan struct{})}
-	epoch, nudge := r.inbox.own()
-	p.epoch = epoch
-	p.view = &view{store: r.store, lease: &lease{r.inbox, epoch}, known: map[string]int{}}
+	p := &process{r: r, lease: r.inbox.own(), quit: make(chan struct{})}
+	memory := &view{store: r.store, lease: p.lease, known: map[string]int{}}
 	p.wire = &wire{
-		keap: r.keap.Transport(), rng: rand.New(rand.NewPCG(r.Seed, epoch)),
+		keap: r.keap.Transport(), rng: rand.New(rand.NewPCG(r.Seed, p.lease.epoch)),
 		least: time.Duration(r.Workload.Call.LeastMS) * time.Millisecond, more: time.Duration(r.Workload.Call.MoreMS) * time.Millisecond,
 	}
 	p.ledger = quota.New(quota.Config{
 		Limits:  quota.Limits{Second: r.Workload.Quota.Second, Minute: r.Workload.Quota.Minute, Day: r.dayLimit()},
 		Reserve: quota.Shares{Urgent: 0.2, Normal: 0.1},
 	})
-	if err := p.ledger.Restore(time.Now(), r.store.ledger); err != nil {
+	stored, err := p.lease.Ledger(context.Background())
+	if err != nil {
+		return err
+	}
+	if err := p.ledger.Restore(time.Now(), stored); err != nil {
 		return err
 	}
 	key, err := keap.ServiceAccountKey(secret.New(simKey), secret.Text{})
 	if err != nil {
 		return err
 	}
-	client, err := keap.New(keap.Options{BaseURL: "https://keap.test/crm", Credential: key, Transport: p.wire, Observe: p.ledger.Observe})
+	client, err := keap.New(keap.Options{
+		BaseURL: "https://keap.test/crm", Credential: key, Transport: p.wire, Observe: p.ledger.Observe,
+	})
 	if err != nil {
 		return err
 	}
 	if r.OneByOne {
-		p.planner = newOneByOne(client, p.ledger, p.view.saveLedger, r.tagIDs)
+		p.planner = newOneByOne(client, p.ledger, p.lease.SaveLedger, r.tagIDs)
 	} else {
 		p.planner = calls.New(calls.Config{
-			Group: group, Ledger: p.ledger, Save: p.view.saveLedger, Memory: p.view, Behind: r.inbox.behind, Log: r.log,
+			Group: group, Ledger: p.ledger, Save: p.lease.SaveLedger, Memory: memory, Behind: r.inbox.behind, Log: r.log,
 			Account: func(string) (calls.Account, bool) { return calls.Account{Keap: client, UserID: "1"}, true },
 		})
 	}
-	worker := dispatch.NewWorker(p.planner, p.view, r.plans, r.log)
+	worker := dispatch.NewWorker(p.planner, memory, r.plans, r.log)
 	worker.Jitter(p.wire.float)
 	p.lane = dispatch.NewLane(inOrder{worker}, r.inbox, dispatch.DefaultLimits, r.log)
-	p.fed.Go(func() { p.feed(nudge) })
+	p.fed.Go(func() { r.inbox.serve(p.lease, p, p.quit) })
 	r.now.Store(p)
 	return nil
 }
@@ -89,35 +94,22 @@ func (o inOrder) Handle(ctx context.Context, d events.Delivery) events.Verdict {
 	return v
 }
 
-// feed hands deliveries over while there is room.
-func (p *process) feed(nudge <-chan struct{}) {
-	for {
-		room, bytes := p.lane.Room()
-		if bytes <= 0 {
-			room = 0
-		}
-		e, d := p.r.inbox.take(p.epoch, room)
-		if e == nil {
-			select {
-			case <-p.quit:
-				return
-			case <-nudge:
-			case <-p.lane.Freed():
-			}
-			continue
-		}
-		p.lane.Take(d, func(_ context.Context, v events.Verdict) error { return p.r.inbox.decide(p.epoch, e, v) })
-		if d.Priority == events.Urgent {
-			p.planner.Hurry(d.Contact)
-		}
-		// One delivery after another: among thousands of runnable goroutines the scheduler picks an order that no seed
-		// repeats.
-		time.Sleep(1)
+// Room is part of queue.Hands, as the following are.
+func (p *process) Room() (deliveries, bytes int) { return p.lane.Room() }
+
+// Freed tells that there may be more room.
+func (p *process) Freed() <-chan struct{} { return p.lane.Freed() }
+
+// Take puts a delivery in line. An urgent one flushes what waits for its contact.
+func (p *process) Take(d events.Delivery, settle queue.Settle) {
+	p.lane.Take(d, settle)
+	if d.Priority == events.Urgent {
+		p.planner.Hurry(d.Contact)
 	}
 }
 
-// close ends the process in good order: calls on their way may end until ctx does.
-func (p *process) close(ctx context.Context) error {
+// Close ends the process in good order: calls on their way may end until ctx does.
+func (p *process) Close(ctx context.Context) error {
 	close(p.quit)
 	p.fed.Wait()
 	if err := p.lane.Close(ctx); err != nil {
@@ -132,9 +124,9 @@ func (p *process) close(ctx context.Context) error {
 // kill ends the process in the middle of whatever it does: from now on it writes nothing, and sees no answer. What it
 // has sent arrives. Its goroutines end behind the scenes.
 func (p *process) kill() {
-	p.r.inbox.own()
-	p.view.dead.Store(true)
+	p.lease.dead.Store(true)
 	p.wire.dead.Store(true)
+	p.r.inbox.own()
 	p.r.buried.Go(func() { p.wither(time.Minute) })
 }
 
@@ -151,5 +143,5 @@ func (p *process) lose(unaware time.Duration) {
 func (p *process) wither(patience time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	_ = p.close(ctx)
+	_ = p.Close(ctx)
 }

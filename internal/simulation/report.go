@@ -33,6 +33,7 @@ type Report struct {
 	Most     sandbox.Counts // in any second, minute, UTC day
 	Bursts   int            // of others
 	Doubts   int            // that a person had to resolve
+	Older    int            // contacts left with fields that are not the newest, because an urgent event overtook
 	Digest   string         // the same for runs that made the same calls at the same times
 	Took     time.Duration  // of real time
 	Mistakes []string       // what the day should not have been
@@ -61,10 +62,10 @@ func (r *Report) String() string {
 	lines := []string{
 		fmt.Sprintf("seed %d, %s: %d of %d events with %d calls, %.4f each, %.4f × LB, %.4f × LBu", r.Seed, r.Load, r.Done, r.Bounds.Events,
 			r.Calls, r.PerEvent(), float64(r.Calls)/float64(r.Bounds.Wait), float64(r.Calls)/float64(r.Bounds.Urgent)),
-		fmt.Sprintf("  live done by midnight %d; urgent p50 %s p99 %s; normal p50 %s p99 %s; back-fill %s", r.LiveDone,
-			round(r.Urgent.P50), round(r.Urgent.P99), round(r.Normal.P50), round(r.Normal.P99), hours(r.BackFill)),
-		fmt.Sprintf("  use %.4f over %d looks; refused %d (%+v), others %d; most %+v; doubts %d; digest %s; %s", r.Use, r.UseMinutes, r.Refused, r.Above,
-			r.Bursts, r.Most, r.Doubts, r.Digest, r.Took.Round(time.Millisecond)),
+		fmt.Sprintf("  live done by midnight %d; urgent p50 %s p99 %s most %s; normal p50 %s p99 %s; back-fill %s", r.LiveDone,
+			round(r.Urgent.P50), round(r.Urgent.P99), round(r.Urgent.Most), round(r.Normal.P50), round(r.Normal.P99), hours(r.BackFill)),
+		fmt.Sprintf("  use %.4f over %d looks; refused %d (%+v), others %d; most %+v; doubts %d; older fields %d; digest %s; %s", r.Use, r.UseMinutes, r.Refused, r.Above,
+			r.Bursts, r.Most, r.Doubts, r.Older, r.Digest, r.Took.Round(time.Millisecond)),
 		fmt.Sprintf("  %v", r.ByOperation),
 	}
 	for i, m := range r.Mistakes {
@@ -110,7 +111,17 @@ func (r *trial) report() (*Report, error) {
 	}
 	r.windows(out)
 	if !r.meter.unfinished {
-		r.compare(out, log)
+		keap := crm{people: r.keap.State("").Contacts, log: log, tags: map[string]string{}}
+		for name, id := range r.tagIDs {
+			keap.tags[id] = name
+		}
+		want := r.day.Expect()
+		out.Mistakes = append(out.Mistakes, keap.compare(want)...)
+		for i := range keap.people {
+			if p := want[keap.people[i].Email]; p != nil && p.Name != keap.people[i].FamilyName {
+				out.Older++
+			}
+		}
 	}
 	out.Digest = digest(log)
 	return out, nil

@@ -51,7 +51,8 @@ type trial struct {
 // run itself failed; what the day should not have been is in the report.
 func Run(s Setup) (*Report, error) {
 	w := BlackFriday()
-	r := &trial{Setup: s, Workload: w, day: w.Day(s.Seed, s.Load), inbox: newInbox(), store: newStore(), log: s.Log}
+	r := &trial{Setup: s, Workload: w, day: w.Day(s.Seed, s.Load), store: newStore(), log: s.Log}
+	r.inbox = newInbox(r.store)
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
@@ -102,7 +103,7 @@ func (r *trial) evening() error {
 	if err := r.await(r.inbox.empty, r.day.Begins.Add(-time.Minute)); err != nil {
 		return fmt.Errorf("the evening before: %w", err)
 	}
-	return r.now.Load().close(context.Background())
+	return r.now.Load().Close(context.Background())
 }
 
 // plan makes the plans of these events known.
@@ -127,7 +128,7 @@ func (r *trial) await(done <-chan struct{}, until time.Time) error {
 // live runs the day itself.
 func (r *trial) live() error {
 	time.Sleep(time.Until(r.begins().Add(-2 * time.Second)))
-	r.inbox, r.store.ledger, r.store.journals = newInbox(), nil, map[string]*journal{}
+	r.inbox, r.store.ledger, r.store.journals = newInbox(r.store), nil, map[string]*journal{}
 	if r.Forecast > 0 {
 		r.store.ledger = r.history(time.Now())
 	}
@@ -159,7 +160,7 @@ func (r *trial) live() error {
 	err = <-weather
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	err = errors.Join(err, r.now.Load().close(ctx))
+	err = errors.Join(err, r.now.Load().Close(ctx))
 	r.buried.Wait()
 	return err
 }

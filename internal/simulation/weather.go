@@ -143,7 +143,7 @@ func (r *trial) fall(f Fall) error {
 	case Restart:
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
-		if err := old.close(ctx); err != nil {
+		if err := old.Close(ctx); err != nil {
 			return err
 		}
 		time.Sleep(f.Away)
