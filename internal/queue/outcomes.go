@@ -17,6 +17,7 @@ import (
 const (
 	outcomesItems = 512
 	outcomesBytes = 512 << 10
+	outcomesKept  = 128 // messages that are kept for later while the log cannot be written: 64 MiB
 	outcomesRetry = time.Second
 )
 
@@ -24,7 +25,8 @@ const (
 type outcomes struct {
 	q         *Queue
 	lines     *gather[recording]
-	unwritten []byte // of RecordLater, after a failure; touched by write only
+	unwritten [][]byte    // of RecordLater, after a failure; touched by write only
+	retry     *time.Timer // looks at them again
 }
 
 type recording struct {
@@ -41,34 +43,69 @@ func startOutcomes(q *Queue) *outcomes {
 func (o *outcomes) stop(ctx context.Context) error {
 	err := o.lines.stop(ctx)
 	if err == nil && len(o.unwritten) > 0 {
-		err = fmt.Errorf("%d bytes of outcomes are lost: the log could not be written", len(o.unwritten))
+		err = fmt.Errorf("%d messages of outcomes are lost: the log could not be written", len(o.unwritten))
 	}
 	return err
 }
 
+// write appends what could not be written before and then the group, one message each time: what has piled up during an
+// outage would be too large for one.
 func (o *outcomes) write(group []recording) {
-	body := slices.Clone(o.unwritten)
+	var err error
+	for len(o.unwritten) > 0 && err == nil {
+		if err = o.publish(o.unwritten[0]); err == nil {
+			o.unwritten = o.unwritten[1:]
+		}
+	}
+	var body []byte
 	for _, r := range group {
 		body = append(body, r.lines...)
 	}
-	if len(body) == 0 {
-		return
-	}
-	_, err := o.q.put(context.Background(), &nats.Msg{Subject: subjectOut + o.q.process, Data: body})
-	if err == nil {
-		o.unwritten = nil
+	if err == nil && len(body) > 0 {
+		err = o.publish(body)
 	}
 	for _, r := range group {
 		if r.done != nil {
 			r.done <- err
 		} else if err != nil {
-			o.unwritten = append(o.unwritten, r.lines...)
+			o.keep(r.lines)
 		}
 	}
 	if len(o.unwritten) > 0 {
-		o.q.log.Error("outcomes cannot be recorded yet", "bytes", len(o.unwritten), "err", err)
-		time.AfterFunc(outcomesRetry, func() { _ = o.lines.add(recording{}, 0, 0) })
+		o.q.log.Error("outcomes cannot be recorded yet", "messages", len(o.unwritten), "err", err)
+		o.again()
 	}
+}
+
+func (o *outcomes) publish(body []byte) error {
+	_, err := o.q.put(context.Background(), &nats.Msg{Subject: subjectOut + o.q.process, Data: body})
+	return err
+}
+
+// keep remembers lines for later, in pieces that fit a message. Beyond outcomesKept pieces the oldest go: they are
+// reports that nobody waits for, and memory is worth more.
+func (o *outcomes) keep(lines []byte) {
+	if len(lines) == 0 {
+		return
+	}
+	if n := len(o.unwritten); n > 0 && len(o.unwritten[n-1])+len(lines) <= outcomesBytes {
+		o.unwritten[n-1] = append(o.unwritten[n-1], lines...)
+		return
+	}
+	if len(o.unwritten) >= outcomesKept {
+		o.q.log.Error("outcomes are lost: the log cannot be written for too long", "bytes", len(o.unwritten[0]))
+		o.unwritten = o.unwritten[1:]
+	}
+	o.unwritten = append(o.unwritten, slices.Clone(lines))
+}
+
+// again has the rest written a little later, whether anything new comes or not.
+func (o *outcomes) again() {
+	if o.retry == nil {
+		o.retry = time.AfterFunc(outcomesRetry, func() { _ = o.lines.add(recording{}, 0, 0) })
+		return
+	}
+	o.retry.Reset(outcomesRetry)
 }
 
 // Record appends outcomes to the log and returns when they are durable. They stay together and in order.

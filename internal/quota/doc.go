@@ -87,6 +87,8 @@ const (
 	// 40 ms out of step still keep the distance that a spike arrest wants. It costs nothing: for Keap's service
 	// account keys the minute binds at half of that rate.
 	pace = 1.4
+	// leastPace is what is kept of that where the minute allows a higher rate (OAuth2: 25 a second, 1,500 a minute).
+	leastPace = 1.1
 	// minuteSpan is the rolling minute with the same margin; it costs 0.1 % of the throughput.
 	minuteSpan = time.Minute + 60*time.Millisecond
 	// midnightGuard is how far from 00:00 UTC a call counts for both days: the server's clock is known to a second.

@@ -10,6 +10,7 @@ type Ledger struct {
 	mu sync.Mutex // guards all below
 
 	now    time.Time     // as last told
+	second int           // calls that the second allows; 0: no limit
 	gap    time.Duration // between two permits
 	next   time.Time     // the second opens
 	sends  time.Time     // the next request may be written
@@ -45,9 +46,20 @@ func New(c Config) *Ledger {
 		plan:   plan{floor: c.Reserve},
 	}
 	if c.Limits.Second > 0 {
-		l.gap = time.Duration(pace * float64(time.Second) / float64(c.Limits.Second))
+		l.second, l.gap = c.Limits.Second, gapFor(c.Limits)
 	}
 	return l
+}
+
+// gapFor is the least distance between two calls: as even as it can be without costing the minute, and never closer
+// than the second allows with leastPace.
+func gapFor(l Limits) time.Duration {
+	second := float64(time.Second) / float64(l.Second)
+	gap := pace * second
+	if l.Minute > 0 {
+		gap = min(gap, max(leastPace*second, float64(minuteSpan)/float64(l.Minute)))
+	}
+	return time.Duration(gap)
 }
 
 // rollLocked brings every window to now.

@@ -211,3 +211,20 @@ func ExampleLedger() {
 	// true
 	// false second 140ms
 }
+
+// TestGap: service keys keep a wide distance, because their minute binds long before; OAuth2 clients must not lose
+// their minute to it.
+func TestGap(t *testing.T) {
+	for _, tc := range []struct {
+		limits Limits
+		want   time.Duration
+	}{
+		{Limits{Second: 10, Minute: 240}, 140 * time.Millisecond},
+		{Limits{Second: 25, Minute: 1500}, 44 * time.Millisecond},
+		{Limits{Second: 10}, 140 * time.Millisecond},
+	} {
+		if got := gapFor(tc.limits); got != tc.want {
+			t.Errorf("%+v: %v, want %v", tc.limits, got, tc.want)
+		}
+	}
+}

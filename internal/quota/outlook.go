@@ -74,7 +74,7 @@ func (l *Ledger) secondLocked(now time.Time) Usage {
 	if l.gap == 0 {
 		return u
 	}
-	u.Limit = int(math.Round(pace * float64(time.Second) / float64(l.gap)))
+	u.Limit = l.second
 	for i := len(l.minute.own) - 1; i >= 0 && now.Sub(l.minute.own[i]) < time.Second; i-- {
 		u.Used++
 		u.Resets = l.minute.own[i].Add(time.Second)
