@@ -63,6 +63,18 @@ func (q *Queue) slot(ctx context.Context, account, key string) (s *Slot, seq uin
 	return s, msg.Sequence, nil
 }
 
+// dropSlot deletes what stood in a slot at seq, and not what may have come into it since.
+func (q *Queue) dropSlot(ctx context.Context, seq uint64) error {
+	if seq == 0 {
+		return nil
+	}
+	err := q.streams[streamFailed].DeleteMsg(ctx, seq)
+	if _, gone := q.get(ctx, streamFailed, seq); errors.Is(gone, jetstream.ErrMsgNotFound) {
+		return nil
+	}
+	return err
+}
+
 // clearSlot empties an event's slot.
 func (q *Queue) clearSlot(ctx context.Context, account, key string) error {
 	return q.streams[streamFailed].Purge(ctx, jetstream.WithPurgeSubject(failedSubject(account, key)))

@@ -89,25 +89,30 @@ func (q *Queue) again(ctx context.Context, en entry, p pointer, id string) error
 	if err := q.register(ctx, unit); err != nil {
 		return err
 	}
+	_, slot, err := q.slot(ctx, en.event.Account, p.Key)
+	if err != nil {
+		return err
+	}
+	// Said before it is done: whoever works it may be faster than we are, and the last word has to be his.
+	err = q.Record(ctx, events.Outcome{
+		Kind: events.OutcomeState, Account: en.event.Account, Key: p.Key, Seq: p.Seq, State: events.Waiting, Job: p.Job,
+	})
+	if err != nil {
+		return err
+	}
 	p.Contact = en.contact
 	if _, err := q.put(ctx, p.msg(en.group, en.lane, id)); err != nil {
 		return fmt.Errorf("line an event up again: %w", err)
 	}
-	if err := q.clearSlot(ctx, en.event.Account, p.Key); err != nil {
-		return err
-	}
-	err := q.Record(ctx, events.Outcome{
-		Kind: events.OutcomeState, Account: en.event.Account, Key: p.Key, Seq: p.Seq, State: events.Waiting, Job: p.Job,
-	})
 	if w != nil {
 		w.wakeAll(unit)
 	}
-	return err
+	return q.dropSlot(ctx, slot)
 }
 
 // routeAgain hands what never got to the log to the router once more.
 func (q *Queue) routeAgain(ctx context.Context, account, key, job string) (done bool, err error) {
-	s, _, err := q.slot(ctx, account, key)
+	s, slot, err := q.slot(ctx, account, key)
 	if s == nil || err != nil {
 		return false, err
 	}
@@ -125,15 +130,16 @@ func (q *Queue) routeAgain(ctx context.Context, account, key, job string) (done 
 	default:
 		return false, nil
 	}
+	// Said before it is done: see again.
+	err = q.Record(ctx, events.Outcome{Kind: events.OutcomeState, Account: s.Account, Key: key, State: state, Job: job, Detail: "read again"})
+	if err != nil {
+		return false, err
+	}
 	if _, err := q.put(ctx, msg); err != nil {
 		return false, fmt.Errorf("route again: %w", err)
 	}
-	if err := q.clearSlot(ctx, account, key); err != nil {
-		return false, err
-	}
-	err = q.Record(ctx, events.Outcome{Kind: events.OutcomeState, Account: s.Account, Key: key, State: state, Job: job, Detail: "read again"})
 	q.wakeFront()
-	return true, err
+	return true, q.dropSlot(ctx, slot)
 }
 
 // Resolve answers a doubt about one step: it happened, or it did not. The event then goes on with its stored plan.
