@@ -46,6 +46,11 @@ fuzz: ## fuzz everything that parses bytes from outside, FUZZTIME (1m) each
 bench: ## the benchmarks with their medians
 	$(GO) test -run '^$$' -bench . -benchmem -count 3 ./internal/...
 
+.PHONY: days
+days: ## whole days of a busy shop in virtual time, then the table of their figures
+	$(GO) test -timeout 30m -count 1 ./internal/simulation
+	$(GO) test -timeout 30m -run '^$$' -bench BlackFriday ./internal/simulation
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf bin dist artefacts
