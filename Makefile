@@ -44,7 +44,7 @@ fuzz: ## fuzz everything that parses bytes from outside, FUZZTIME (1m) each
 
 .PHONY: bench
 bench: ## the benchmarks with their medians
-	$(GO) test -run '^$$' -bench . -benchmem -count 3 ./internal/...
+	$(GO) test -run '^$$' -bench . -benchmem -count 3 -timeout 1h ./internal/...
 
 .PHONY: days
 days: ## whole days of a busy shop in virtual time, then the table of their figures
