@@ -28,8 +28,10 @@ type permits interface {
 var errMoved = errors.New("the quota group has another owner")
 
 const (
-	// ownerWait is how long an owner may take to take a group up.
-	ownerWait = 3 * time.Second
+	// ownerWait is how long this process may take to take a group up; guestWait is how long another one may. Who borrows
+	// too early loses nothing: the group goes to its owner in the middle.
+	ownerWait = 5 * time.Second
+	guestWait = time.Second
 	ownerLook = 50 * time.Millisecond
 	// permitWait is how long a person waits for a permit.
 	permitWait = 2 * time.Minute
@@ -37,7 +39,11 @@ const (
 
 // permitsOf finds who counts the calls of a quota group now.
 func (a *App) permitsOf(ctx context.Context, group config.Group) (permits, error) {
-	waited, cancel := context.WithTimeout(ctx, ownerWait)
+	wait := ownerWait
+	if !a.set.has(RoleWork) {
+		wait = guestWait
+	}
+	waited, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	look := time.NewTicker(ownerLook)
 	defer look.Stop()
