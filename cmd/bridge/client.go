@@ -45,6 +45,7 @@ func (g *globals) connect(cmd *cobra.Command) (*client, error) {
 	}
 	set.Roles = []string{app.RoleConsole}
 	set.Env.ConsoleAddr, set.Env.ConsoleTokens = "127.0.0.1:0", ""
+	set.Env.NatsListen, set.Env.NatsUsers = "", "" // nobody publishes to a command
 	set.Env.ConsoleToken = secret.Text{}
 	a, err := app.Start(cmd.Context(), set)
 	if err != nil {

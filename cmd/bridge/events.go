@@ -19,7 +19,7 @@ func newEvents(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "events",
 		Short: "operators' work: list, show, tail, replay, discard, resolve, erase",
-		Args:  exactArgs(0, "a subcommand"),
+		Args:  onlySubcommands,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newEventsLs(g), newEventsShow(g), newEventsTail(g), newEventsResolve(g), newEventsErase(g),

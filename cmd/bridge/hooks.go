@@ -18,7 +18,7 @@ func newHooks(g *globals) *cobra.Command {
 		Short: "Keap's own hooks as configured: ls, sync",
 		Long: "A source of kind keap takes Keap's REST hooks. Which events are wanted follows from the configuration: every keap.…\n" +
 			"that a rule's on: or notify: names, patterns spelt out (keap.contact.add, keap.contact.*, keap.*).",
-		Args: exactArgs(0, "a subcommand"),
+		Args: onlySubcommands,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(

@@ -16,7 +16,7 @@ func newKeys(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keys",
 		Short: "credentials of the accounts: ls, login, rotate",
-		Args:  exactArgs(0, "a subcommand"),
+		Args:  onlySubcommands,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newKeysLs(g), newKeysLogin(g), newKeysRotate(g))

@@ -32,6 +32,8 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errs)
+	begun := false
+	noteBegin(root, &begun)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitFine
@@ -45,10 +47,23 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 		}
 	}
 	var usage *usageError
-	if errors.As(err, &usage) {
+	if errors.As(err, &usage) || !begun { // arguments and flags are checked before a command begins
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// noteBegin tells when a command's own work begins.
+func noteBegin(cmd *cobra.Command, begun *bool) {
+	if run := cmd.RunE; run != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			*begun = true
+			return run(cmd, args)
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		noteBegin(sub, begun)
+	}
 }
 
 // globals are the flags that every command has.
@@ -110,6 +125,14 @@ func strict(cmd *cobra.Command) {
 var commands = []func(*globals) *cobra.Command{
 	newDemo, newServe, newSandbox, newCheck, newTry, newSend, newPublish, newImport, newBackup, newRestore, newMigrate, newEvents, newStatus,
 	newKeys, newHooks, newVersion,
+}
+
+// onlySubcommands names the word that is no subcommand.
+func onlySubcommands(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usagef("run "+cmd.CommandPath()+" --help for its subcommands", "%s has no subcommand %q", cmd.CommandPath(), args[0])
 }
 
 // exactArgs is cobra.ExactArgs with our exit code and a hint.

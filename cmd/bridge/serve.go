@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,7 +19,7 @@ func newServe(g *globals) *cobra.Command {
 		Args:  exactArgs(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, r := range roles {
-				if !contains(app.Roles, r) {
+				if !slices.Contains(app.Roles, r) {
 					return usagef("roles are "+strings.Join(app.Roles, ", "), "unknown role %q", r)
 				}
 			}
@@ -33,13 +34,4 @@ func newServe(g *globals) *cobra.Command {
 	cmd.Flags().StringSliceVar(&roles, "roles", nil, "what this process does: "+strings.Join(app.Roles, ", ")+" (default all)")
 	cmd.Flags().BoolVar(&sandbox, "sandbox", false, "also start the Keap sandbox and point every account at it")
 	return cmd
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }

@@ -155,10 +155,12 @@ func (d *Demo) await(ctx context.Context, a *App, ids []string) error {
 				continue
 			}
 			told[r.Key] = true
+			sign := "✓"
 			if r.State != events.Done {
+				sign = "✗"
 				bad++
 			}
-			fmt.Fprintf(d.Out, "✓ %-36s %-20s %s%s, %d calls\n", r.ID, r.Type, r.State, inBrackets(string(r.Reason), r.Detail), r.Calls)
+			fmt.Fprintf(d.Out, sign+" %-36s %-20s %s%s, %d calls\n", r.ID, r.Type, r.State, inBrackets(string(r.Reason), r.Detail), r.Calls)
 		}
 		if len(told) >= len(ids) {
 			break

@@ -71,10 +71,14 @@ func (gs *groups) Open(ctx context.Context, name string, lease queue.Lease) (que
 	if err := g.ledger.Restore(time.Now(), stored); err != nil {
 		return nil, err
 	}
-	g.planner = calls.New(calls.Config{
+	spending := calls.Config{
 		Group: name, Account: g.account, Ledger: g.ledger, Save: lease.SaveLedger, Owned: lease.Valid, Memory: gs.queue,
 		Record: gs.record, Log: gs.log.With("group", name),
-	})
+	}
+	if b, ok := lease.(queue.Backlog); ok {
+		spending.Behind = b.Behind
+	}
+	g.planner = calls.New(spending)
 	worker := dispatch.NewWorker(g.planner, gs.queue, gs.plans, gs.log)
 	g.lane = dispatch.NewLane(&observed{worker, gs}, reader{gs.queue}, dispatch.DefaultLimits, gs.log)
 	if g.deaf, err = gs.queue.Answer(permitsName(name), g.answerPermits); err != nil {
@@ -260,7 +264,7 @@ func (o *observed) Handle(ctx context.Context, d events.Delivery) events.Verdict
 		slog.String("event", d.Event.ID), slog.String("account", d.Event.Account), slog.String("source", d.Event.Source),
 		slog.String("type", d.Event.Type), slog.String("state", string(v.State())), slog.String("reason", string(v.Reason)),
 		slog.String("priority", d.Priority.String()), slog.Int("calls", v.Calls), slog.Int("attempts", v.Attempt),
-		slog.Duration("took", time.Since(start)),
+		slog.Float64("seconds", time.Since(start).Seconds()),
 	}
 	if v.Step != "" {
 		attrs = append(attrs, slog.String("step", v.Step))

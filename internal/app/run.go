@@ -99,7 +99,9 @@ func Run(ctx context.Context, set Settings) error {
 	if err != nil {
 		return err
 	}
+	set.Log.Info("started", "webhooks", a.HTTPAddr, "console", a.ConsoleAddr)
 	err = a.Wait(ctx)
+	set.Log.Info("stopping", "within", set.Env.ShutdownTimeout.String())
 	return errors.Join(err, a.Stop())
 }
 

@@ -75,10 +75,13 @@ func (a *App) backup(ctx context.Context, w io.Writer) error {
 func (a *App) ready(context.Context) error {
 	select {
 	case <-a.queue.Lost():
-		return errors.New("the connection to NATS is gone")
+		return errors.New("the connection to NATS is gone for good")
 	default:
-		return nil
 	}
+	if !a.queue.Connected() {
+		return errors.New("NATS is away")
+	}
+	return nil
 }
 
 // publicURL is the address that senders see.

@@ -21,7 +21,7 @@ import (
 
 // What satisfies what, stated once.
 var (
-	_ ingress.Intake    = (*queue.Queue)(nil)
+	_ ingress.Intake    = intake{}
 	_ dispatch.Memory   = (*queue.Queue)(nil)
 	_ dispatch.Reloader = reader{}
 	_ dispatch.Planner  = (*front)(nil)
@@ -171,7 +171,7 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	// The way in over HTTP is the last to start and the first to stop.
 	if set.has(RoleIngest) {
 		h := ingress.New(ingress.Options{
-			Intake: a.queue, Route: a.worlds.route, TrustedProxies: env.TrustedProxies, Log: log, Now: time.Now,
+			Intake: intake{a.queue}, Route: a.worlds.route, TrustedProxies: env.TrustedProxies, Log: log, Now: time.Now,
 			Observe: func(s ingress.Seen) {
 				a.metrics.webhook(a.worlds.kind(s.Account, s.Source), s)
 				a.live.saw(s)

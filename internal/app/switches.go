@@ -27,7 +27,7 @@ func (s *switches) Resume(ctx context.Context, account string) error {
 // Publish implements ops.Switches: what a publisher would send over NATS comes over the API.
 func (s *switches) Publish(ctx context.Context, account, source string, raw []json.RawMessage) ([]ops.Published, error) {
 	if _, err := s.app.worlds.source(account, source); err != nil {
-		return nil, err
+		return nil, &ops.Error{Kind: ops.NotFound, Message: err.Error(), Hint: "bridge check lists what is configured", Cause: err}
 	}
 	out := make([]ops.Published, len(raw))
 	var batch []events.Event

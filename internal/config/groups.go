@@ -12,10 +12,10 @@ import (
 // Group is the accounts that share one quota: those of the same Keap application, and those that use the same OAuth2
 // client.
 type Group struct {
-	Name     string   // fit for subjects and keys: a-z, 0-9 and -; the same as long as its applications and clients are
-	Accounts []string // in order
-	Limits   quota.Limits
-	Reserve  quota.Shares
+	Name     string       `json:"name"`     // fit for subjects and keys: a-z, 0-9 and -; the same as long as its applications and clients are
+	Accounts []string     `json:"accounts"` // in order
+	Limits   quota.Limits `json:"limits"`
+	Reserve  quota.Shares `json:"reserve"`
 }
 
 // Share is what each account of the group has of the day, if they all used the same.

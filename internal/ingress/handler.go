@@ -133,7 +133,11 @@ func (h *Handler) take(r *http.Request, seen *Seen) (sources.Reply, accepted, er
 	}
 	reply, batch, err := route.Source.Open(r.Context(), req)
 	if err != nil {
-		return sources.Reply{}, accepted{}, refused(err)
+		f := refused(err)
+		if m, ok := route.Source.(sources.Methods); ok && f.status == http.StatusMethodNotAllowed {
+			f.allow = m.Methods()
+		}
+		return sources.Reply{}, accepted{}, f
 	}
 	seen.Events, seen.Why = len(batch), reply.Why
 	if err := h.pace(route, len(batch)); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"bridge/internal/sources"
@@ -24,6 +25,7 @@ type failure struct {
 	detail     string
 	outcome    string // label of the metric
 	retryAfter time.Duration
+	allow      []string // methods, with 405
 	cause      error
 }
 
@@ -37,7 +39,13 @@ func notAuthentic(cause error) *failure {
 		detail: "the request is not authentic: check the address and the secret"}
 }
 
+// ErrTooLarge is what an Intake answers, wrapped or not, to an event that it can never take.
+var ErrTooLarge = errors.New("the event is larger than can be stored")
+
 func unavailable(cause error) *failure {
+	if errors.Is(cause, ErrTooLarge) {
+		return &failure{status: http.StatusRequestEntityTooLarge, outcome: "too_large", cause: cause, detail: "the event is larger than can be stored"}
+	}
 	return &failure{status: http.StatusServiceUnavailable, outcome: "unavailable", cause: cause, retryAfter: 10 * time.Second,
 		detail: "the event could not be stored and was not accepted; send it again"}
 }
@@ -68,6 +76,9 @@ func (f *failure) write(w http.ResponseWriter) {
 	h.Set("Cache-Control", "no-store")
 	if f.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int((f.retryAfter+time.Second-1)/time.Second)))
+	}
+	if len(f.allow) > 0 {
+		h.Set("Allow", strings.Join(f.allow, ", "))
 	}
 	w.WriteHeader(f.status)
 	_ = json.NewEncoder(w).Encode(problem{Type: "about:blank", Title: http.StatusText(f.status), Status: f.status, Detail: f.detail})

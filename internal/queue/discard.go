@@ -14,8 +14,8 @@ import (
 	"bridge/internal/events"
 )
 
-// undoFor is how long a discard can be taken back.
-const undoFor = 90 * 24 * time.Hour
+// undoFor is how long a discarded event can be put back: the 30 days that operators are promised, and a day to spare.
+const undoFor = 31 * 24 * time.Hour
 
 func isUnknown(err error) bool { return errors.Is(err, ErrUnknownEvent) }
 

@@ -38,3 +38,6 @@ func (q *Queue) End(ctx context.Context) (events.Position, error) {
 	p.Outcomes, err = q.lastSeq(ctx, streamOut)
 	return p, err
 }
+
+// Connected tells whether the server can be reached now.
+func (q *Queue) Connected() bool { return q.nc.IsConnected() }

@@ -65,7 +65,8 @@ type Limits struct {
 
 // Shares of the day's limit that are kept from lower classes while there is no history to forecast from; 0 to 1.
 type Shares struct {
-	Urgent, Normal float64
+	Urgent float64 `json:"urgent"`
+	Normal float64 `json:"normal"`
 }
 
 // Config is what a Ledger starts from.

@@ -252,7 +252,7 @@ func Warnings(cfg Config) []Mistake {
 		return nil
 	}
 	var out []Mistake
-	if cfg.Rate != nil && k.NeverRetries() {
+	if cfg.Rate != nil && k.NeverRetries() && k.Name != genericKind.Name { // of a sender that nobody knows, nobody knows
 		out = append(out, Mistake{"rate", k.Name + " never retries: what is refused above the rate is lost"})
 	} else if cfg.Rate != nil && k.SwitchesOff != "" {
 		out = append(out, Mistake{"rate", "refusals may switch the sender off: " + k.SwitchesOff})
