@@ -126,7 +126,7 @@ func (r *router) enrichOne(ctx context.Context, l *lease, m jetstream.Msg, room 
 			}
 		}
 	}
-	if err := r.handle(ctx, l, []jetstream.Msg{m}, func(jetstream.Msg) []*item { return []*item{it} }); err != nil && ctx.Err() == nil {
+	if err := r.handle(ctx, l, load{[]jetstream.Msg{m}, []*item{it}}); err != nil && ctx.Err() == nil {
 		r.q.log.Error("an enriched event could not be routed", "key", it.key, "err", err)
 	}
 }

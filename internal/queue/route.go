@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	roundMessages = 16               // bundles taken for one round
+	roundMost     = 256              // bundles taken for one round, at most …
+	roundBytes    = 2 << 20          // … and about so many bytes of them
 	lookAgain     = 30 * time.Second // the router looks for input without being woken
 	retryRound    = time.Second      // after a round that failed
 	indexPoll     = 20 * time.Millisecond
@@ -155,15 +156,37 @@ func (r *router) begin(ctx context.Context) error {
 	}
 }
 
-// bundles routes INTAKE.
+// bundles routes INTAKE. The next bundles are read while the last ones are written.
 func (r *router) bundles(ctx context.Context, l *lease) error {
 	c, err := r.q.consume(ctx, streamIntake, "front-new", l.Epoch(), subjectNew)
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ready := make(chan load, 1)
+	read := make(chan error, 1)
+	go func() {
+		defer close(ready)
+		read <- r.readBundles(ctx, c, ready)
+	}()
+	for ld := range ready {
+		if err := r.handle(ctx, l, ld); err != nil {
+			cancel()
+			for range ready { // until the reader has ended
+			}
+			return err
+		}
+	}
+	return <-read
+}
+
+// readBundles fetches and parses.
+func (r *router) readBundles(ctx context.Context, c jetstream.Consumer, ready chan<- load) error {
 	var hint hint
+	take := roundMost / 16
 	for ctx.Err() == nil {
-		msgs, err := fetch(c, roundMessages)
+		msgs, err := fetch(c, take)
 		if errors.Is(err, errNoAnswer) {
 			continue
 		}
@@ -184,8 +207,14 @@ func (r *router) bundles(ctx context.Context, l *lease) error {
 			continue
 		}
 		hint.give()
-		if err := r.handle(ctx, l, msgs, parseBundle); err != nil {
-			return err
+		bytes := 0
+		for _, m := range msgs {
+			bytes += len(m.Data())
+		}
+		take = min(max(roundBytes*len(msgs)/max(bytes, 1), 1), roundMost)
+		select {
+		case ready <- parsed(msgs, parseBundle):
+		case <-ctx.Done():
 		}
 	}
 	return nil
@@ -203,7 +232,7 @@ func (r *router) ingest(ctx context.Context, l *lease) error {
 			return err
 		}
 		if len(msgs) > 0 {
-			if err := r.handle(ctx, l, msgs, r.parseIngest); err != nil {
+			if err := r.handle(ctx, l, parsed(msgs, r.parseIngest)); err != nil {
 				return err
 			}
 		}
@@ -211,27 +240,37 @@ func (r *router) ingest(ctx context.Context, l *lease) error {
 	return nil
 }
 
+// load is messages with what was in them.
+type load struct {
+	msgs  []jetstream.Msg
+	items []*item
+}
+
+func parsed(msgs []jetstream.Msg, parse func(jetstream.Msg) []*item) load {
+	ld := load{msgs: msgs}
+	for _, m := range msgs {
+		ld.items = append(ld.items, parse(m)...)
+	}
+	return ld
+}
+
 // handle routes messages and acknowledges them. A round that fails is tried again as long as the front is ours:
 // every step of it may be repeated.
-func (r *router) handle(ctx context.Context, l *lease, msgs []jetstream.Msg, parse func(jetstream.Msg) []*item) error {
-	var items []*item
-	for _, m := range msgs {
-		items = append(items, parse(m)...)
-	}
+func (r *router) handle(ctx context.Context, l *lease, ld load) error {
 	for {
-		err := r.round(ctx, items)
+		err := r.round(ctx, ld.items)
 		if err == nil {
 			break
 		}
 		if ctx.Err() != nil || !l.Valid() || errors.Is(err, ErrLostOwnership) {
 			return err
 		}
-		r.q.log.Error("events could not be routed; trying again", "events", len(items), "err", err)
+		r.q.log.Error("events could not be routed; trying again", "events", len(ld.items), "err", err)
 		if !sleep(ctx, retryRound) {
 			return ctx.Err()
 		}
 	}
-	for _, m := range msgs {
+	for _, m := range ld.msgs {
 		if err := m.Ack(); err != nil {
 			return fmt.Errorf("acknowledge input: %w", err)
 		}
