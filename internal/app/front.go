@@ -17,6 +17,7 @@ import (
 type front struct {
 	worlds *worlds
 	now    func() time.Time
+	trace  *tracing
 }
 
 // Enrich implements queue.Front.
@@ -43,6 +44,8 @@ func (f *front) Enrich(ctx context.Context, e *events.Event) error {
 
 // Route implements queue.Front. An expression that fails here fails again, and with its reason, when the event is planned.
 func (f *front) Route(e *events.Event) (group string, p events.Priority, ok bool) {
+	end := f.trace.route(e)
+	defer func() { end(group, p) }()
 	a := f.worlds.find(e.Account)
 	if a == nil {
 		return "", events.Normal, false

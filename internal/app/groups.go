@@ -32,6 +32,7 @@ type groups struct {
 	keys      *keyBook
 	hooks     *keapHooks
 	gate      *gate
+	trace     *tracing
 
 	mu   sync.Mutex
 	open map[string]*group // by name
@@ -94,6 +95,7 @@ func (gs *groups) Open(ctx context.Context, name string, lease queue.Lease) (que
 func (gs *groups) record(o events.Outcome) {
 	if o.Call != nil {
 		gs.metrics.call(o.Call)
+		gs.trace.call(o.At, o.Call)
 	}
 	gs.queue.RecordLater(o)
 }
@@ -248,7 +250,9 @@ func (o *observed) Handle(ctx context.Context, d events.Delivery) events.Verdict
 		return events.Verdict{Kind: events.VerdictSnooze, Reason: events.Paused}
 	}
 	start := time.Now()
-	v := o.handler.Handle(ctx, d)
+	inside, end := o.groups.trace.handle(ctx, &d)
+	v := o.handler.Handle(inside, d)
+	end(&v)
 	if ctx.Err() != nil && !v.State().Settled() {
 		return v
 	}

@@ -78,6 +78,14 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 		return nil, err
 	}
 
+	trace, stop, err := startTracing(ctx, set.Version, log)
+	if err != nil {
+		return nil, err
+	}
+	if stop != nil {
+		a.down.add("tracing", stop)
+	}
+
 	// The configuration.
 	cfg, err := config.Load(env.Config)
 	if err != nil {
@@ -94,7 +102,7 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	}
 
 	// Sources: what they may use of the world.
-	a.front, a.hooks = &front{now: time.Now}, newKeapHooks()
+	a.front, a.hooks = &front{now: time.Now, trace: trace}, newKeapHooks()
 	a.worlds = &worlds{maxBody: int64(env.MaxBody), log: log, deps: sources.Deps{
 		Now: time.Now, Remember: time.Duration(env.Retention), Certificates: sources.NewCertificates(outbound(), time.Now), Template: config.Templates{},
 		HTTP: outbound(), Keap: a.hooks,
@@ -139,7 +147,7 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	// The working side: routing, quota groups, workers.
 	a.groups = &groups{
 		worlds: a.worlds, queue: a.queue, plans: a.front, metrics: a.metrics, log: log, open: map[string]*group{},
-		baseURL: env.KeapBaseURL, timeout: env.KeapTimeout, transport: keapTransport(a.queue.Valid), gate: a.gate, keys: newKeyBook(a.queue, log), hooks: a.hooks,
+		baseURL: env.KeapBaseURL, timeout: env.KeapTimeout, transport: keapTransport(a.queue.Valid), gate: a.gate, keys: newKeyBook(a.queue, log), hooks: a.hooks, trace: trace,
 		tokens: func(account string) keap.TokenStore {
 			return &tokenStore{queue: a.queue, account: account, key: env.SecretKey}
 		},
@@ -177,7 +185,7 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 				a.live.saw(s)
 			},
 		})
-		if a.HTTPAddr, err = a.listen("ingress", env.HTTPAddr, ingress.NewServer(h, log), env.TLSCert, env.TLSKey); err != nil {
+		if a.HTTPAddr, err = a.listen("ingress", env.HTTPAddr, ingress.NewServer(trace.webhooks(h, a.worlds.has), log), env.TLSCert, env.TLSKey); err != nil {
 			return nil, err
 		}
 	}

@@ -132,6 +132,12 @@ func (ws *worlds) kind(account, name string) string {
 	return "unknown"
 }
 
+// has tells whether a source is configured.
+func (ws *worlds) has(account, name string) bool {
+	a := ws.find(account)
+	return a != nil && a.sources[name] != nil
+}
+
 // group is the quota group of an account; ok is false when it is not configured.
 func (ws *worlds) group(account string) (group string, ok bool) {
 	a := ws.find(account)

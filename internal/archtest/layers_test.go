@@ -47,6 +47,7 @@ var onlyIn = map[string]string{
 	"github.com/spf13/cobra":      "cmd/bridge",
 	"github.com/goccy/":           "config",
 	"golang.org/x/oauth2":         "keap",
+	"go.opentelemetry.io/":        "app",
 	"github.com/kelseyhightower/": "config",
 }
 
