@@ -33,8 +33,12 @@ type Limits struct {
 // DefaultLimits are those of the house: enough look-ahead for full columns, small enough for a thousand groups.
 var DefaultLimits = Limits{Deliveries: 2000, Bytes: 4 << 20, Parked: 50_000}
 
-// strippedSize is what a delivery without its event's body is counted as.
-const strippedSize = 512
+// What a delivery is counted as when the lane has no body of it: while it is parked, and at most while it runs, when its
+// plan is all that is held. So what may run side by side does not depend on how much senders say.
+const (
+	strippedSize = 512
+	plannedSize  = 2 << 10
+)
 
 // Lane holds the deliveries of one quota group. Within a priority a contact's events run one after another, in
 // log order, and a parked one holds up those behind it; over all priorities at most one event of a contact runs at a
@@ -69,6 +73,7 @@ type line struct {
 type held struct {
 	events.Delivery
 	settle   func(context.Context, events.Verdict) error
+	full     int  // Size with the event's body
 	stripped bool // the event's body was let go
 	parked   bool // counted as parked
 	due      time.Time
@@ -114,7 +119,7 @@ func (l *Lane) Take(d events.Delivery, settle func(context.Context, events.Verdi
 		ln = &line{}
 		l.lines[name] = ln
 	}
-	h := &held{Delivery: d, settle: settle, due: d.NotBefore}
+	h := &held{Delivery: d, full: d.Size, settle: settle, due: d.NotBefore}
 	q := queueOf(&d)
 	ln.queues[q] = append(ln.queues[q], h)
 	l.active++
@@ -149,7 +154,7 @@ func (l *Lane) runNextLocked(name string, ln *line) {
 		if head := ln.queues[q][0]; !head.parked {
 			ln.running = head
 			l.runs.Add(1)
-			go l.run(name, ln, q, head)
+			go l.run(name, ln, q, head, l.handOverLocked(head))
 			return
 		}
 	}
@@ -158,10 +163,24 @@ func (l *Lane) runNextLocked(name string, ln *line) {
 	}
 }
 
+// handOverLocked lets go of the body of a delivery that begins to run, and returns it; nil when it was let go before.
+func (l *Lane) handOverLocked(h *held) *events.Data {
+	var body *events.Data
+	if !h.stripped {
+		data := h.Event.Data
+		body, h.stripped, h.Event.Data = &data, true, events.Data{}
+	}
+	size := min(h.full, plannedSize)
+	l.bytes += size - h.Size
+	h.Size = size
+	l.signal()
+	return body
+}
+
 // run handles the head of a queue once and acts on the verdict.
-func (l *Lane) run(name string, ln *line, q int, h *held) {
+func (l *Lane) run(name string, ln *line, q int, h *held, body *events.Data) {
 	defer l.runs.Done()
-	v, err := l.handle(h)
+	v, err := l.handle(h, body)
 	if err == nil {
 		// What is finished is recorded even while the lane closes: otherwise it would be looked at once more.
 		err = h.settle(context.WithoutCancel(l.work), v)
@@ -191,8 +210,8 @@ func (l *Lane) run(name string, ln *line, q int, h *held) {
 }
 
 // handle runs the handler, with the event's body read again where it was let go.
-func (l *Lane) handle(h *held) (events.Verdict, error) {
-	v := l.judged(h)
+func (l *Lane) handle(h *held, body *events.Data) (events.Verdict, error) {
+	v := l.judged(h, body)
 	if !v.State().Settled() {
 		return v, l.work.Err() // stopped half-way: nothing to record, the next owner goes on
 	}
@@ -201,18 +220,20 @@ func (l *Lane) handle(h *held) (events.Verdict, error) {
 
 // judged is the handler's verdict. An event that cannot be read again is tried again a little later; a handler that
 // panics fails its event and nobody else's: the event is durable, so the panic would come back with every start.
-func (l *Lane) judged(h *held) (v events.Verdict) {
-	d := h.Delivery
+func (l *Lane) judged(h *held, body *events.Data) (v events.Verdict) {
 	defer func() {
 		if r := recover(); r != nil {
-			l.log.Error("a worker panicked; its event failed", "event", d.Event.ID, "account", d.Event.Account, "panic", r, "stack", string(debug.Stack()))
+			l.log.Error("a worker panicked; its event failed", "event", h.Event.ID, "account", h.Event.Account, "panic", r, "stack", string(debug.Stack()))
 			v = events.Verdict{
-				Kind: events.VerdictBury, Reason: events.Internal, Attempt: d.Attempt, Err: fmt.Errorf("panic: %v", r),
+				Kind: events.VerdictBury, Reason: events.Internal, Attempt: h.Attempt, Err: fmt.Errorf("panic: %v", r),
 				Detail: "a mistake of the bridge itself; the log has its place",
 			}
 		}
 	}()
-	if h.stripped {
+	d := h.Delivery // not used above: the body is held by nobody once the handler has no need of it
+	if body != nil {
+		d.Event.Data = *body
+	} else {
 		e, err := l.reload.EventBySeq(l.work, h.Seq)
 		if err != nil {
 			return events.Verdict{
@@ -246,9 +267,7 @@ func (l *Lane) parkLocked(h *held) {
 	l.active--
 	l.bytes -= h.Size
 	l.parked++
-	if !h.stripped {
-		h.stripped, h.Event.Data, h.Size = true, events.Data{}, strippedSize
-	}
+	h.stripped, h.Event.Data, h.Size = true, events.Data{}, strippedSize
 	l.signal()
 }
 

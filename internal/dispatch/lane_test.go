@@ -160,6 +160,42 @@ func TestParkedHoldsUpItsContactOnly(t *testing.T) {
 	})
 }
 
+// TestRunningEventsHoldNoBody: how much senders say does not bound how many events run side by side, and what runs again
+// has its body all the same.
+func TestRunningEventsHoldNoBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const large = 100_000
+		w := newWorld(t)
+		w.took = time.Hour
+		parks := 0
+		w.handle = func(d events.Delivery) events.Verdict {
+			if string(d.Event.Data.Raw) != string(body(d.Seq).Raw) {
+				t.Errorf("event %d was handled with the body %s", d.Seq, d.Event.Data.Raw)
+			}
+			if parks++; parks == 1 {
+				return events.Verdict{Kind: events.VerdictSnooze, Until: time.Now().Add(time.Hour)}
+			}
+			return events.Verdict{Kind: events.VerdictDone}
+		}
+		l := NewLane(w, w, Limits{Deliveries: 10, Bytes: 2 * large, Parked: 10}, quiet)
+		for seq := range uint64(5) {
+			d := events.Delivery{Seq: seq, Size: large}
+			d.Event.ID, d.Event.Data = fmt.Sprint(seq), body(seq)
+			l.Take(d, func(context.Context, events.Verdict) error { return nil })
+		}
+		if _, bytes := l.Room(); bytes != 2*large-5*plannedSize {
+			t.Errorf("room for %d bytes while five run", bytes)
+		}
+		time.Sleep(4 * time.Hour)
+		if deliveries, bytes := l.Room(); deliveries != 10 || bytes != 2*large || parks != 6 {
+			t.Errorf("room for %d deliveries and %d bytes at the end, %d runs", deliveries, bytes, parks)
+		}
+		if err := l.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestRoomIsWhatIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

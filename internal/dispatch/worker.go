@@ -83,6 +83,7 @@ func (t *task) handle(ctx context.Context) events.Verdict {
 	if v, ok := t.resume(ctx); !ok {
 		return v
 	}
+	t.d.Event.Data = events.Data{} // the plan has all of it that is needed, and may wait for hours
 	if t.marks.Discarded {
 		return events.Verdict{Kind: events.VerdictDone, Reason: events.Discarded}
 	}
