@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -54,6 +55,21 @@ type lane struct {
 	consumer jetstream.Consumer
 	used     time.Time // the consumer last gave something
 	held     int       // in hand; guarded by group.mu
+	behind   atomic.Int64
+}
+
+// tenure is the lease of a group as its hands see it.
+type tenure struct {
+	*lease
+	group *group
+}
+
+// Behind implements Backlog.
+func (t tenure) Behind() (n [len(events.Priorities)]int) {
+	for i, ln := range t.group.lanes {
+		n[i] = int(ln.behind.Load())
+	}
+	return n
 }
 
 // taken is one delivery in hand.
@@ -113,7 +129,7 @@ func (g *group) term() error {
 	}
 	g.lease = l
 	defer g.end()
-	hands, err := g.w.groups.Open(ctx, g.name, l)
+	hands, err := g.w.groups.Open(ctx, g.name, tenure{l, g})
 	if err != nil {
 		return fmt.Errorf("open the group: %w", err)
 	}
@@ -267,6 +283,7 @@ func (g *group) take(ctx context.Context, ln *lane, m jetstream.Msg) error {
 	if err != nil {
 		return fmt.Errorf("work message: %w", err)
 	}
+	ln.behind.Store(int64(meta.NumPending))
 	g.mu.Lock()
 	if t := g.inHand[meta.Sequence.Stream]; t != nil {
 		t.msg = m // delivered again while in hand: the hands keep the first

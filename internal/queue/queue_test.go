@@ -250,3 +250,27 @@ func TestUrgentFindsRoom(t *testing.T) {
 		return got[len(got)-1].Event.ID == "urgent"
 	})
 }
+
+// TestBehindTheHands: whoever works a group is told how much more waited when the last delivery was taken.
+func TestBehindTheHands(t *testing.T) {
+	const hands, share = 20, 7
+	b := &bench{Queue: openQueue(t, testOptions(t)), groups: &testGroups{limit: hands}, front: &testFront{}}
+	b.start(t)
+	for i := range 30 {
+		e := event(fmt.Sprintf("bulk-%d", i), fmt.Sprintf("b%d@example.com", i))
+		e.Priority = "bulk"
+		accept(t, b.Queue, e)
+	}
+	eventually(t, "bulk fills its share", func() bool { return len(b.groups.all()) == share })
+	b.stop(t)
+	b = &bench{Queue: openQueue(t, b.opt), groups: &testGroups{limit: hands}, front: &testFront{}}
+	b.start(t)
+	eventually(t, "the rest is told", func() bool {
+		h := b.groups.hands(0)
+		if h == nil || len(b.groups.all()) < share {
+			return false
+		}
+		n := h.lease.(Backlog).Behind()[events.Bulk]
+		return n > 0 && n <= 30-share
+	})
+}

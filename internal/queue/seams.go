@@ -36,6 +36,12 @@ type Lease interface {
 	SaveLedger(ctx context.Context, state []byte) error
 }
 
+// Backlog is what a Lease also is that the queue gives to Groups: it knows how much work waits behind the hands.
+type Backlog interface {
+	// Behind is how many deliveries of each priority the group had waiting when it last took one. It is cheap.
+	Behind() [len(events.Priorities)]int
+}
+
 // Groups opens the working side of a quota group when this process becomes its owner.
 type Groups interface {
 	Open(ctx context.Context, group string, lease Lease) (Hands, error)
