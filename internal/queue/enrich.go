@@ -32,6 +32,7 @@ const (
 	enrichFirst  = 2 * time.Second
 	enrichMost   = 15 * time.Minute
 	enrichAtOnce = 8
+	enrichInHand = 5000 // events that are asked for or wait to be; the rest waits on disk
 	enrichCall   = 30 * time.Second
 )
 
@@ -59,7 +60,7 @@ func (r *router) enriching(ctx context.Context, l *lease) error {
 	defer tick.Stop()
 	var hint hint
 	for ctx.Err() == nil {
-		msgs, err := fetch(c, batchMost)
+		msgs, err := r.takeEnrich(c, enrichInHand-progress.count())
 		if errors.Is(err, errNoAnswer) {
 			continue
 		}
@@ -69,6 +70,7 @@ func (r *router) enriching(ctx context.Context, l *lease) error {
 		for _, m := range msgs {
 			progress.add(m)
 			asking.Go(func() {
+				defer signal(r.enrich) // there may be room again
 				defer progress.remove(m)
 				r.enrichOne(ctx, l, m, room)
 			})
@@ -91,6 +93,13 @@ func (r *router) enriching(ctx context.Context, l *lease) error {
 		}
 	}
 	return nil
+}
+
+func (r *router) takeEnrich(c jetstream.Consumer, room int) ([]jetstream.Msg, error) {
+	if room <= 0 {
+		return nil, nil
+	}
+	return fetch(c, min(room, batchMost))
 }
 
 // enrichOne asks until there is an answer, and then routes the event.
@@ -192,6 +201,12 @@ func (p *inProgress) remove(m jetstream.Msg) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.msgs, m)
+}
+
+func (p *inProgress) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.msgs)
 }
 
 func (p *inProgress) report() {

@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	roundMost     = 256              // bundles taken for one round, at most …
-	roundBytes    = 2 << 20          // … and about so many bytes of them
-	lookAgain     = 30 * time.Second // the router looks for input without being woken
-	retryRound    = time.Second      // after a round that failed
-	indexPoll     = 20 * time.Millisecond
+	roundMost  = 256              // bundles taken for one round, at most …
+	roundBytes = 2 << 20          // … and about so many bytes of them
+	lookAgain  = 30 * time.Second // the router looks for input without being woken
+	retryRound = time.Second      // after a round that failed
+	indexPoll  = 20 * time.Millisecond
 )
 
 // router writes what was accepted to the log and lines it up for its quota group. One process routes at a time.

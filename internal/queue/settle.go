@@ -40,7 +40,7 @@ func (g *group) settle(ctx context.Context, t *taken, v events.Verdict) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err != nil {
-		if g.broken == nil {
+		if g.broken == nil && g.inHand[t.workSeq] == t { // a verdict on what an earlier term left behind breaks nothing
 			g.broken = fmt.Errorf("settle: %w", err)
 		}
 		g.letGo(t)
