@@ -254,7 +254,8 @@ func TestUrgentFindsRoom(t *testing.T) {
 // TestBehindTheHands: whoever works a group is told how much more waited when the last delivery was taken.
 func TestBehindTheHands(t *testing.T) {
 	const hands, share = 20, 7
-	b := &bench{Queue: openQueue(t, testOptions(t)), groups: &testGroups{limit: hands}, front: &testFront{}}
+	opt := testOptions(t)
+	b := &bench{Queue: openQueue(t, opt), groups: &testGroups{limit: hands}, front: &testFront{}}
 	b.start(t)
 	for i := range 30 {
 		e := event(fmt.Sprintf("bulk-%d", i), fmt.Sprintf("b%d@example.com", i))
@@ -263,7 +264,7 @@ func TestBehindTheHands(t *testing.T) {
 	}
 	eventually(t, "bulk fills its share", func() bool { return len(b.groups.all()) == share })
 	b.stop(t)
-	b = &bench{Queue: openQueue(t, b.opt), groups: &testGroups{limit: hands}, front: &testFront{}}
+	b = &bench{Queue: openQueue(t, opt), groups: &testGroups{limit: hands}, front: &testFront{}}
 	b.start(t)
 	eventually(t, "the rest is told", func() bool {
 		h := b.groups.hands(0)
