@@ -14,8 +14,8 @@ import (
 // always finds room; as in package queue.
 var laneShare = [len(events.Priorities)]int{100, 80, 35}
 
-// deliverySize is what an event of the workload takes in memory, roughly.
-const deliverySize = 1500
+// deliverySize is what an event takes in memory, its sender's body included: an order of five KB of JSON, times three.
+const deliverySize = 15_000
 
 // errNotOwner answers a process that has lost the group.
 var errNotOwner = errors.New("another process owns the group")
