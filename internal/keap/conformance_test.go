@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
@@ -23,7 +24,7 @@ const specFolder = "../../../shared/keap-specs/"
 // deviations are what our requests do against the letter of Keap's documents, each with its reason.
 var deviations = map[string]string{
 	"contacts.upsert: at '/birthday': '2001-02-03' is not valid date-time":  "v1 declares date-time; integrators send the date, as we do",
-	"contacts.patch: at '/birthday': '2001-02-03' is not valid date-time":   "as above",
+	"contacts.patch: at '/birthday': '2001-02-03' is not valid date-time":   "v1 declares date-time; integrators send the date, as we do",
 	"tasks.create for a user: at '/remind_time_mins': value must be one of": "the document lists the integers as texts",
 }
 
@@ -192,5 +193,35 @@ func TestRequestsConform(t *testing.T) {
 		if !used[deviation] {
 			t.Errorf("the deviation %q (%s) does not occur any more", deviation, reason)
 		}
+	}
+}
+
+// TestConformanceTable holds the requests' part of docs/keap-conformance.md: run with UPDATE_DOCS=1 to write it.
+func TestConformanceTable(t *testing.T) {
+	var table strings.Builder
+	table.WriteString("| request | against the document | why |\n| --- | --- | --- |\n")
+	for _, deviation := range slices.Sorted(maps.Keys(deviations)) {
+		name, what, _ := strings.Cut(deviation, ": ")
+		fmt.Fprintf(&table, "| %s | %s | %s |\n", name, what, deviations[deviation])
+	}
+	table.WriteString("| every one with a custom field | v1 wants an object as its content | any JSON is taken, and texts and lists are sent |\n")
+	const file, begin, end = "../../docs/keap-conformance.md", "<!-- requests -->\n", "<!-- end of requests -->"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, opened := strings.Cut(string(text), begin)
+	have, after, closed := strings.Cut(rest, end)
+	if !opened || !closed {
+		t.Fatalf("%s has no %s … %s", file, begin, end)
+	}
+	if os.Getenv("UPDATE_DOCS") != "" {
+		if err := os.WriteFile(file, []byte(before+begin+table.String()+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(table.String(), have); diff != "" {
+		t.Errorf("%s is not what the tests hold (-tests +file):\n%s", file, diff)
 	}
 }
