@@ -90,7 +90,7 @@ func (t *task) handle(ctx context.Context) events.Verdict {
 	if len(t.plan.Rules) == 0 {
 		return events.Verdict{Kind: events.VerdictDone, Reason: events.NoRule}
 	}
-	if who := t.plan.Who; who.Email == "" && who.Phone == "" && len(t.plan.Steps) > 0 {
+	if t.plan.Nobody() && len(t.plan.Steps) > 0 {
 		return events.Verdict{
 			Kind: events.VerdictBury, Reason: events.ContactMissing,
 			Detail: "the event names neither an e-mail address nor a phone number; map one in the source's event: section",

@@ -196,14 +196,21 @@ func joins(run []Step, next *Step) bool {
 }
 
 // Calls lists the Keap calls of the plan if it ran alone, now, and nothing were known of its contact: an upper
-// bound, because waiting steps of other events share calls. Of the two branches the dearer one is shown.
+// bound, because waiting steps of other events share calls. Of the two branches the dearer one is shown. A plan
+// that names nobody comes to nothing: its event fails before anything is called.
 func (p *Plan) Calls() []Call {
+	if p.Nobody() {
+		return []Call{}
+	}
 	created, updated := p.calls(IfCreated), p.calls(IfUpdated)
 	if len(updated) > len(created) {
 		return updated
 	}
 	return created
 }
+
+// Nobody tells whether the plan has neither an e-mail address nor a phone number to find its contact by.
+func (p *Plan) Nobody() bool { return p.Who.Email == "" && p.Who.Phone == "" }
 
 func (p *Plan) calls(branch Branch) []Call {
 	var steps []Step

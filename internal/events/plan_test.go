@@ -76,3 +76,10 @@ func TestGroups(t *testing.T) {
 		}
 	})
 }
+
+func TestPlanForNobodyCallsNothing(t *testing.T) {
+	p := Plan{Who: Person{ExternalID: "7"}, Steps: []Step{named(DoContact, ""), named(DoTag, "a")}}
+	if calls := p.Calls(); calls == nil || len(calls) != 0 {
+		t.Errorf("%v", calls)
+	}
+}

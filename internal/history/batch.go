@@ -235,6 +235,7 @@ func (b *batch) called(o *events.Outcome) {
 			r.served = b.lastCall
 			r.calls++
 			r.dirty = true
+			r.begun(o.At.UnixMilli())
 		}
 		sum := b.rule(o, s.Rule)
 		sum.steps++
@@ -243,6 +244,16 @@ func (b *batch) called(o *events.Outcome) {
 	if len(c.Served) == 0 {
 		b.rule(o, "").calls++
 	}
+}
+
+// begun notes that an event is in hand: a call worked for it while it waited, or after its park had ended.
+func (r *row) begun(at int64) {
+	parked := r.class.state == events.Parked
+	if r.class.state != events.Waiting && !parked || parked && at < r.until {
+		return
+	}
+	r.class.state, r.class.reason, r.class.message = events.Working, events.NoReason, ""
+	r.step, r.detail, r.until, r.changed = "", "", 0, max(r.changed, at)
 }
 
 // row gives the row of a key, made when the key is new.
