@@ -70,11 +70,13 @@ func TestNoVagueNames(t *testing.T) {
 
 // TestTestsDoNotSleep: a test that sleeps is slow, or flaky, or both; testing/synctest has time for free.
 func TestTestsDoNotSleep(t *testing.T) {
-	for _, s := range sources(t) {
-		if !s.test {
-			continue
-		}
-		if usesSynctest(s) {
+	all := sources(t)
+	bubbles := map[string]bool{} // packages that have virtual time
+	for _, s := range all {
+		bubbles[s.dir] = bubbles[s.dir] || s.test && slices.Contains(s.imports, "testing/synctest")
+	}
+	for _, s := range all {
+		if !s.test || bubbles[s.dir] {
 			continue // inside a bubble time.Sleep costs nothing
 		}
 		for _, pos := range selectors(s, "time", "Sleep") {
@@ -82,8 +84,6 @@ func TestTestsDoNotSleep(t *testing.T) {
 		}
 	}
 }
-
-func usesSynctest(s *source) bool { return slices.Contains(s.imports, "testing/synctest") }
 
 func TestOnlyMainExits(t *testing.T) {
 	for _, s := range sources(t) {
