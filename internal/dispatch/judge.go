@@ -24,6 +24,12 @@ func unsafe(kind events.StepKind) bool {
 	return true
 }
 
+// canBeRead tells whether Keap can be asked if a step happened. Goals, e-mails and action sets leave nothing behind that
+// could be read.
+func canBeRead(kind events.StepKind) bool {
+	return kind != events.DoGoal && kind != events.DoEmail && kind != events.DoActionSet
+}
+
 // Attempts: the delays double from 5 s to an hour, with jitter; the last attempt is made after some five hours, so
 // that an outage of an hour or two heals by itself.
 const (
@@ -134,11 +140,7 @@ func judgeKeap(s *events.Step, sent bool, e *keap.Error) judgement {
 // unknown is for a step that may have happened: where Keap can tell it is read back a little later, where it
 // cannot a person has to.
 func unknown(s *events.Step, detail string) judgement {
-	switch s.Do {
-	case events.DoGoal, events.DoEmail, events.DoActionSet:
-		if s.Repeat {
-			break
-		}
+	if !canBeRead(s.Do) && !s.Repeat {
 		return judgement{kind: events.VerdictDoubt, reason: events.UnknownOutcome,
 			detail: "the step was sent and its answer lost, so it may have happened; look at the contact in Keap and say so with bridge events resolve: " + detail}
 	}

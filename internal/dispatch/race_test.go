@@ -5,7 +5,9 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
+	"bridge/internal/calls"
 	"bridge/internal/events"
 )
 
@@ -46,4 +48,30 @@ func (r *racing) SaveMarks(ctx context.Context, account, key string, m events.Ma
 		return err
 	}
 	return errors.New("wrong last sequence")
+}
+
+// TestReadBackWaitsForWhatIsUnderWay: a process died while it was sending; the next one takes the event up at once, and
+// Keap may not show yet what the request did.
+func TestReadBackWaitsForWhatIsUnderWay(t *testing.T) {
+	for do, waits := range map[events.StepKind]bool{events.DoNote: true, events.DoOrder: true, events.DoSequence: true, events.DoGoal: false} {
+		s := newStage(step(do, "x"))
+		s.crash = func(events.Step) bool { return true }
+		if _, died := s.handle(t); !died {
+			t.Fatal("no crash")
+		}
+		s.crash, s.finding, s.later = nil, calls.Happened, time.Second
+		if do == events.DoGoal {
+			s.finding = calls.CannotTell
+		}
+		v, _ := s.handle(t)
+		if waits != (v.Kind == events.VerdictSnooze && s.checks == 0) || !waits && v.Kind != events.VerdictDoubt {
+			t.Errorf("%s, taken up at once: %+v, read back %d times", do, v, s.checks)
+		}
+		if wait := time.Until(v.Until); waits && (wait < settleDelay-5*time.Second || wait > settleDelay || v.Attempt > 0) {
+			t.Errorf("%s waits %v, attempt %d", do, wait, v.Attempt)
+		}
+		if v, _ := s.handle(t); waits && (v.State() != events.Done || s.checks != 1 || len(s.asked) != 1) {
+			t.Errorf("%s, a minute later: %+v, read back %d times, asked %v", do, v, s.checks, s.asked)
+		}
+	}
 }

@@ -64,8 +64,8 @@ type task struct {
 	plan    events.Plan
 	marks   events.Marks
 	calls   int
-	changed bool // marks differ from what is stored
-	unsaved error
+	changed bool  // marks differ from what is stored
+	unsaved error // the marks could not be stored: see save
 }
 
 // Handle plans the event or resumes its plan, runs what is not done, and says what is to become of it.
@@ -308,39 +308,6 @@ func (t *task) verdict(s *events.Step, r calls.Result, j judgement) events.Verdi
 		t.marks.NotBefore, t.changed = v.Until, true
 	}
 	return v
-}
-
-// check reads back a step that was intended and never marked: after a crash, a time-out or a lost answer.
-func (t *task) check(ctx context.Context, s events.Step) (events.Verdict, bool) {
-	if !unsafe(s.Do) {
-		return events.Verdict{}, true
-	}
-	if s.Do == events.DoPayment {
-		if err := t.prepare(ctx, &s); err != nil {
-			return t.memoryFailed(s.ID, err), false
-		}
-	}
-	found, err := t.keap.Check(ctx, t.ask([]events.Step{s}))
-	switch {
-	case err != nil:
-		// Reading is safe to repeat whatever the step is; the mark stays "intended".
-		j := judge(&events.Step{Do: events.DoTag}, calls.Result{Err: err})
-		if j.kind == events.VerdictBury {
-			j.kind, j.detail = events.VerdictDoubt, "the step may have happened and reading it back failed: "+j.detail
-			j.reason = events.UnknownOutcome
-		}
-		return t.verdict(&s, calls.Result{Err: err}, j), false
-	case found == calls.Happened:
-		t.mark(s.ID, func(m *events.Mark) { m.State = events.StepDone })
-		return events.Verdict{}, true
-	case found == calls.NotHappened || s.Repeat:
-		return events.Verdict{}, true
-	}
-	t.mark(s.ID, func(m *events.Mark) { m.State = events.StepDoubt })
-	return events.Verdict{
-		Kind: events.VerdictDoubt, Reason: events.UnknownOutcome, Step: s.ID,
-		Detail: "the process stopped or lost the answer while this step was being sent, and Keap has no way to tell whether it happened; say so with bridge events resolve",
-	}, false
 }
 
 // intend is called by the planner just before anything unsafe is sent.

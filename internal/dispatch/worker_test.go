@@ -26,6 +26,7 @@ type stage struct {
 	saves    int
 	turns    map[string]uint64
 	saveErr  error
+	later    time.Duration // how late it is by now: a minute passes with each handling
 
 	asked   []string // "goal:x", or "tag:a+tag:b" for a group
 	answer  func(s events.Step) calls.Result
@@ -124,6 +125,9 @@ func (s *stage) handle(t *testing.T, change ...func(*events.Delivery)) (v events
 	}()
 	w := NewWorker(s, s, s, quiet)
 	w.jitter = func() float64 { return 0.5 }
+	later := s.later
+	w.now = func() time.Time { return time.Now().Add(later) }
+	s.later += time.Minute
 	d := events.Delivery{Event: events.Event{ID: "1", Account: "default", Source: "shop"}}
 	for _, c := range change {
 		c(&d)
