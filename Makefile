@@ -51,6 +51,11 @@ days: ## whole days of a busy shop in virtual time, then the table of their figu
 	$(GO) test -timeout 30m -count 1 ./internal/simulation
 	$(GO) test -timeout 30m -run '^$$' -bench BlackFriday ./internal/simulation
 
+.PHONY: docs
+docs: ## write docs/commands.md and the manual pages (dist/man1) from the commands' help
+	$(GO) test -count 1 -run TestCommandsDocument ./cmd/bridge -update
+	$(GO) run ./cmd/bridge man dist/man1
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf bin dist artefacts

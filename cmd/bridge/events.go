@@ -30,7 +30,7 @@ func newEvents(g *globals) *cobra.Command {
 
 // filterFlags are the filters of ls, replay and discard, by their names in the API.
 var filterFlags = []struct{ name, usage string }{
-	{"account", "account"}, {"source", "source"}, {"type", "event type"},
+	{"account", "only events of this account"}, {"source", "only those of this source"}, {"type", "event type, as in order.paid"},
 	{"state", "waiting, working, parked, failed, in_doubt, done, discarded"}, {"reason", "reason, as in docs/reasons.md"},
 	{"contact", "e-mail address of the contact"}, {"since", "received since: 2h, 7d, 2026-11-23 or 2026-11-23T10:00:00Z"},
 	{"until", "received before, as --since"}, {"q", "id, order number or e-mail address, exactly"},

@@ -21,7 +21,7 @@ func newEventsAct(g *globals, name, path, short string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   name + " [ID…]",
 		Short: short,
-		Long:  "Name events by id, or choose them with the filters of bridge events ls. --dry-run lists the exact Keap calls and their cost first.",
+		Long:  name + " takes events by id, or chooses them with the filters of bridge events ls. --dry-run lists the exact Keap calls\nand their cost first.",
 	}
 	values := addFilter(cmd)
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "only list what would be called, and its cost")

@@ -71,7 +71,7 @@ func newImport(g *globals) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&im.account, "account", "", "account")
+	f.StringVar(&im.account, "account", "", "account, by its name in the configuration")
 	f.StringVar(&im.source, "source", "", "source that the leads are counted under")
 	f.StringVar(&im.rule, "rule", "", "rule that works each lead, whatever its on: and when: say")
 	f.StringVar(&im.batch, "batch", "", "name of the import (default: the file's name): a row is a duplicate within it")

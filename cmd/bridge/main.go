@@ -99,6 +99,7 @@ func newRoot() *cobra.Command {
 	for _, add := range commands {
 		root.AddCommand(add(g))
 	}
+	dress(root)
 	strict(root)
 	g.complete(root)
 	return root
@@ -124,7 +125,7 @@ func strict(cmd *cobra.Command) {
 // commands are the subcommands, a file each.
 var commands = []func(*globals) *cobra.Command{
 	newDemo, newServe, newSandbox, newCheck, newTry, newSend, newPublish, newImport, newBackup, newRestore, newMigrate, newEvents, newStatus,
-	newKeys, newHooks, newVersion,
+	newKeys, newHooks, newVersion, newMan,
 }
 
 // onlySubcommands names the word that is no subcommand.

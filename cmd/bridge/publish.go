@@ -20,7 +20,7 @@ func newPublish(g *globals) *cobra.Command {
 		Short: "publish CloudEvents: a JSON object, an array, or JSON Lines",
 		Args:  exactArgs(1, "one file"),
 	}
-	cmd.Flags().StringVar(&account, "account", "", "account")
+	cmd.Flags().StringVar(&account, "account", "", "account, by its name in the configuration")
 	cmd.Flags().StringVar(&source, "source", "", "source (of kind nats or cloudevents)")
 	must(cmd, "account", "source")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -61,8 +61,8 @@ func newSend(g *globals) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&d.Account, "account", "", "account")
-	f.StringVar(&d.Source, "source", "", "source")
+	f.StringVar(&d.Account, "account", "", "account, by its name in the configuration")
+	f.StringVar(&d.Source, "source", "", "source of the account, by its name in the configuration")
 	f.StringVar(&d.Event, "event", "", "the sender's own name of the event, where the body does not say it")
 	f.StringVar(&d.Base, "to", "", "address of the ingress (default: BRIDGE_HTTP_ADDR on this machine)")
 	must(cmd, "account", "source")

@@ -53,8 +53,8 @@ func newTry(g *globals) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&req.Account, "account", "", "account")
-	f.StringVar(&req.Source, "source", "", "source")
+	f.StringVar(&req.Account, "account", "", "account, by its name in the configuration")
+	f.StringVar(&req.Source, "source", "", "source of the account, by its name in the configuration")
 	f.StringArrayVar(&headers, "header", nil, "header of the request, 'Name: value'; may be repeated")
 	f.StringVar(&headerFile, "headers", "", "JSON file of headers")
 	must(cmd, "account", "source")
