@@ -71,7 +71,11 @@ func (l *listed) tag(ctx context.Context, p *ops.NameProof) error {
 					return err
 				}
 				l.tags["id "+tag.ID] = tag
-				l.tags["name "+folded(tag.Name)] = tag
+				for _, name := range [...]string{"name " + folded(tag.Name), "name " + folded(tag.CategoryName+" -> "+tag.Name)} {
+					if _, twice := l.tags[name]; !twice { // of several tags of one name, the first counts, as for the planner
+						l.tags[name] = tag
+					}
+				}
 			}
 			return nil
 		})

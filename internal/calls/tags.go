@@ -35,6 +35,8 @@ type accountTags struct {
 	missed map[string]time.Time
 	day    int64 // that made counts for
 	made   int
+
+	categories map[string]string // ids by folded name; the holder of the turn has it
 }
 
 func (c *tagCache) of(account string) *accountTags {
@@ -46,6 +48,18 @@ func (c *tagCache) of(account string) *accountTags {
 		c.accounts[account] = a
 	}
 	return a
+}
+
+// categorySign stands between a category and a tag's name, as Keap itself shows tags: "Shop -> Customer". A name without
+// it is that of a tag in any category.
+const categorySign = " -> "
+
+// splitTag is the category and the name of a tag that a rule names; "" is no category.
+func splitTag(target string) (category, name string) {
+	if c, n, found := strings.Cut(target, categorySign); found && strings.TrimSpace(c) != "" && strings.TrimSpace(n) != "" {
+		return strings.TrimSpace(c), strings.TrimSpace(n)
+	}
+	return "", target
 }
 
 func fold(name string) string { return strings.ToLower(strings.TrimSpace(name)) }
@@ -113,8 +127,10 @@ func (t *task) loadTags(ctx context.Context, tags *accountTags, r *Result) error
 			if err != nil {
 				return err
 			}
-			if _, twice := ids[fold(tag.Name)]; !twice {
-				ids[fold(tag.Name)] = tag.ID
+			for _, name := range [...]string{tag.Name, tag.CategoryName + categorySign + tag.Name} {
+				if _, twice := ids[fold(name)]; !twice {
+					ids[fold(name)] = tag.ID
+				}
 			}
 		}
 		return nil
@@ -162,8 +178,9 @@ func (t *task) pages(ctx context.Context, r *Result, operation string, run func(
 
 func (t *task) lookUpTag(ctx context.Context, tags *accountTags, s *events.Step, r *Result) error {
 	var found []keap.Tag
+	category, name := splitTag(s.Target)
 	err := t.call(ctx, r, request{operation: "tags.list", rank: beginning, step: s, subjects: 1, send: func(ctx context.Context) (err error) {
-		found, err = t.settings.Keap.FindTags(ctx, s.Target)
+		found, err = t.settings.Keap.FindTags(ctx, name)
 		return err
 	}})
 	if err != nil {
@@ -172,8 +189,11 @@ func (t *task) lookUpTag(ctx context.Context, tags *accountTags, s *events.Step,
 	tags.mu.Lock()
 	defer tags.mu.Unlock()
 	tags.missed[fold(s.Target)] = time.Now()
-	if len(found) > 0 {
-		tags.ids[fold(s.Target)] = found[0].ID
+	for _, tag := range found {
+		if category == "" || fold(tag.CategoryName) == fold(category) {
+			tags.ids[fold(s.Target)] = tag.ID
+			break
+		}
 	}
 	return nil
 }
@@ -183,9 +203,14 @@ func (t *task) createTag(ctx context.Context, tags *accountTags, s *events.Step,
 	if err := t.mayCreate(tags, s); err != nil {
 		return "", err
 	}
+	category, name := splitTag(s.Target)
+	in, err := t.categoryID(ctx, tags, category, s, r)
+	if err != nil {
+		return "", err
+	}
 	var made keap.Tag
-	err := t.call(ctx, r, request{operation: "tags.create", rank: beginning, step: s, subjects: 1, send: func(ctx context.Context) (err error) {
-		made, err = t.settings.Keap.CreateTag(ctx, s.Target, "")
+	err = t.call(ctx, r, request{operation: "tags.create", rank: beginning, step: s, subjects: 1, send: func(ctx context.Context) (err error) {
+		made, err = t.settings.Keap.CreateTag(ctx, name, in)
 		return err
 	}})
 	tags.mu.Lock()
@@ -199,6 +224,42 @@ func (t *task) createTag(ctx context.Context, tags *accountTags, s *events.Step,
 		tags.made++
 	}
 	return made.ID, nil
+}
+
+// categoryID finds the category that a new tag belongs to, and makes it where Keap has none; "" is none. The caller
+// holds the turn.
+func (t *task) categoryID(ctx context.Context, tags *accountTags, category string, s *events.Step, r *Result) (string, error) {
+	if category == "" {
+		return "", nil
+	}
+	if id := tags.categories[fold(category)]; id != "" {
+		return id, nil
+	}
+	known := map[string]string{}
+	err := t.pages(ctx, r, "tags.categories.list", func(ctx context.Context, permit keap.Permit) error {
+		for c, err := range t.settings.Keap.TagCategories(ctx, permit) {
+			if err != nil {
+				return err
+			}
+			known[fold(c.Name)] = c.ID
+		}
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	if known[fold(category)] == "" {
+		err = t.call(ctx, r, request{operation: "tags.categories.create", rank: beginning, step: s, subjects: 1, send: func(ctx context.Context) error {
+			made, err := t.settings.Keap.CreateTagCategory(ctx, category)
+			known[fold(category)] = made.ID
+			return err
+		}})
+	}
+	if err != nil {
+		return "", err
+	}
+	tags.categories = known
+	return known[fold(category)], nil
 }
 
 func (t *task) mayCreate(tags *accountTags, s *events.Step) error {
