@@ -3,9 +3,12 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +19,7 @@ import (
 
 	"bridge/internal/app"
 	"bridge/internal/config"
+	"bridge/internal/events"
 	"bridge/internal/ops"
 )
 
@@ -207,6 +211,76 @@ func TestImportGoesOn(t *testing.T) {
 	}
 	if got := strings.Count(string(rejects), "\n"); got != 3 || strings.Count(string(rejects), rejectLine) != 1 {
 		t.Errorf("rejects:\n%s", rejects)
+	}
+}
+
+// TestImportStopsHalfway: an import that its bridge stops taking leaves a mark; the next run sends the rest, and nothing twice.
+func TestImportStopsHalfway(t *testing.T) {
+	const rows = 450
+	var body strings.Builder
+	body.WriteString("email,Stand No\n")
+	for i := range rows {
+		fmt.Fprintf(&body, "lead%d@example.com,%d\n", i, i)
+	}
+	dir := t.TempDir()
+	cfgFile := filepath.Join(dir, "bridge.yaml")
+	if err := os.WriteFile(cfgFile, []byte(importRules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load(cfgFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken, requests := map[string]int{}, 0
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/api/events" {
+			_, _ = io.WriteString(w, "{}")
+			return
+		}
+		if requests++; requests == 2 {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		var in struct{ Events []events.Event }
+		if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+			t.Error(err)
+		}
+		out := []ops.Published{}
+		for _, e := range in.Events {
+			taken[e.ID]++
+			out = append(out, ops.Published{ID: e.ID, Status: "accepted"})
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"events": out})
+	}))
+	defer api.Close()
+	file := writeFile(t, body.String())
+	importing := func() (*importing, error) {
+		im := &importing{account: "default", source: "leads", rule: "fair", file: file, now: time.Now, client: &client{base: api.URL, http: api.Client()}}
+		if err := im.find(cfg); err != nil {
+			t.Fatal(err)
+		}
+		total, s, err := im.survey()
+		if err != nil || total != rows {
+			t.Fatalf("%d rows, %v", total, err)
+		}
+		im.prepare(s)
+		im.bar = newProgressBar(io.Discard, total, true)
+		return im, im.run(t.Context(), s)
+	}
+	im, err := importing()
+	if err == nil || im.mark.Rows != maxAtOnce {
+		t.Errorf("the first run: %d rows, %v", im.mark.Rows, err)
+	}
+	if im, err = importing(); err != nil || im.mark.Rows != rows || im.mark.Accepted != rows {
+		t.Errorf("the second run: %+v, %v", im.mark.importCounts, err)
+	}
+	if len(taken) != rows {
+		t.Errorf("%d rows arrived, want %d", len(taken), rows)
+	}
+	for id, n := range taken {
+		if n != 1 {
+			t.Errorf("%s was sent %d times", id, n)
+		}
 	}
 }
 

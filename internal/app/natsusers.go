@@ -9,8 +9,9 @@ import (
 	"bridge/internal/queue"
 )
 
-// natsUsers reads the file of publishers of the embedded NATS server: a public user nkey a line, then the subjects that it
-// may publish to; empty lines and lines that begin with # are passed over.
+// natsUsers reads the file of other systems that may connect to the embedded NATS server: a public user nkey a line, then
+// the subjects that it may publish to (ingest.…) and listen to (events.…); empty lines and lines that begin with # are
+// passed over.
 func natsUsers(path string) ([]queue.User, error) {
 	if path == "" {
 		return nil, nil
@@ -29,9 +30,17 @@ func natsUsers(path string) ([]queue.User, error) {
 		}
 		fields := strings.Fields(text)
 		if len(fields) < 2 || !strings.HasPrefix(fields[0], "U") {
-			return nil, fmt.Errorf("%s:%d: a public user nkey (U…) and the subjects that it may publish to are expected", path, n)
+			return nil, fmt.Errorf("%s:%d: a public user nkey (U…) and the subjects that it may publish or listen to are expected", path, n)
 		}
-		users = append(users, queue.User{NKey: fields[0], Publish: fields[1:]})
+		u := queue.User{NKey: fields[0]}
+		for _, subject := range fields[1:] {
+			if strings.HasPrefix(subject, "events.") {
+				u.Listen = append(u.Listen, subject)
+			} else {
+				u.Publish = append(u.Publish, subject)
+			}
+		}
+		users = append(users, u)
 	}
 	return users, lines.Err()
 }

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -12,16 +13,12 @@ import (
 const subjectOutside = "events."
 
 // PublishOut tells other systems on NATS of something: on events.<account>.<name>, where name may have several
-// tokens. Whoever listens gets it; a stream of theirs on events.> keeps it, and knows by id what comes twice. It
-// returns when the server has it.
+// tokens; what cannot stand in a subject becomes "_". Whoever listens gets it; a stream of theirs on events.> keeps it, and
+// knows by id what comes twice. It returns when the server has it.
 func (q *Queue) PublishOut(ctx context.Context, account, name, id string, body []byte) error {
-	subject := subjectOutside + token(account) + "." + name
-	for i := 0; part(name, i) != ""; i++ {
-		if !validName(part(name, i)) {
-			return fmt.Errorf("%q cannot stand in a subject", name)
-		}
-	}
-	msg := &nats.Msg{Subject: subject, Data: body, Header: nats.Header{
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	msg := &nats.Msg{Subject: subjectOutside + token(account) + "." + clean(name), Data: body, Header: nats.Header{
 		"Content-Type": {"application/cloudevents+json"}, jetstream.MsgIDHeader: {id},
 	}}
 	if err := q.nc.PublishMsg(msg); err != nil {
@@ -33,16 +30,23 @@ func (q *Queue) PublishOut(ctx context.Context, account, name, id string, body [
 	return nil
 }
 
-// validName is validToken with the capitals and underscores that types of other systems have.
-func validName(s string) bool {
-	if s == "" || len(s) > maxToken {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
-			return false
+// clean makes tokens of a name from outside: letters, digits, "-" and "_", none empty, none too long.
+func clean(name string) string {
+	tokens := strings.Split(name, ".")
+	for i, t := range tokens {
+		t = strings.Map(func(r rune) rune {
+			if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' {
+				return r
+			}
+			return '_'
+		}, t)
+		if t == "" {
+			t = "_"
 		}
+		tokens[i] = t[:min(len(t), maxToken)]
 	}
-	return true
+	return strings.Join(tokens[:min(len(tokens), mostTokens)], ".")
 }
+
+// mostTokens bounds a name from outside.
+const mostTokens = 8

@@ -20,10 +20,11 @@ import (
 	"bridge/internal/secret"
 )
 
-// User is a publisher that may connect to the embedded server's own port.
+// User is another system that may connect to the embedded server's own port.
 type User struct {
 	NKey    string   // public user nkey ("U…")
 	Publish []string // subjects that it may publish to; each must lie under ingest.
+	Listen  []string // subjects that it may listen to; each must lie under events.
 }
 
 const (
@@ -152,24 +153,42 @@ func (e *embedded) listen(opts *server.Options, o *Options) error {
 		return fault("NATS_LISTEN needs NATS_USERS", "list the publishers' nkeys and what each may publish", "no users")
 	}
 	opts.DontListen, opts.Host, opts.Port = false, host, number
-	for _, u := range o.Users {
-		if len(u.Publish) == 0 {
-			return fault("a NATS user may publish nothing", "give it ingest.<account>.<source>", "user %s", u.NKey)
+	for i := range o.Users {
+		permissions, err := o.Users[i].permissions()
+		if err != nil {
+			return err
 		}
-		for _, subject := range u.Publish {
-			if part(subject, 0) != "ingest" {
-				return fault("a NATS user may publish under ingest. only", "the router checks what comes in there, nothing checks the rest", "subject %q", subject)
-			}
-		}
-		opts.Nkeys = append(opts.Nkeys, &server.NkeyUser{Nkey: u.NKey, Permissions: &server.Permissions{
-			Publish:   &server.SubjectPermission{Allow: u.Publish},
-			Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
-		}})
+		opts.Nkeys = append(opts.Nkeys, &server.NkeyUser{Nkey: o.Users[i].NKey, Permissions: permissions})
 	}
 	name, password := nuid.Next(), nuid.Next()+nuid.Next()
 	opts.Users = []*server.User{{Username: name, Password: password}}
 	e.user = nats.UserInfo(name, password)
 	return nil
+}
+
+// permissions are what the server lets a user do.
+func (u *User) permissions() (*server.Permissions, error) {
+	if len(u.Publish)+len(u.Listen) == 0 {
+		return nil, fault("a NATS user may do nothing", "give it ingest.<account>.<source> to publish to, or events.<account>.> to listen to", "user %s", u.NKey)
+	}
+	for _, subject := range u.Publish {
+		if part(subject, 0) != "ingest" {
+			return nil, fault("a NATS user may publish under ingest. only", "the router checks what comes in there, nothing checks the rest", "subject %q", subject)
+		}
+	}
+	for _, subject := range u.Listen {
+		if part(subject, 0) != "events" {
+			return nil, fault("a NATS user may listen under events. only", "the rest is the bridge's own", "subject %q", subject)
+		}
+	}
+	p := &server.Permissions{
+		Publish:   &server.SubjectPermission{Allow: u.Publish},
+		Subscribe: &server.SubjectPermission{Allow: append([]string{"_INBOX.>"}, u.Listen...)},
+	}
+	if len(u.Publish) == 0 {
+		p.Publish.Deny = []string{">"} // an empty list of what is allowed would allow everything
+	}
+	return p, nil
 }
 
 // stop ends the server and waits until its files are closed. It may be called once.
