@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ func TestScript(t *testing.T) {
 		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: prepareScript,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "serve": serve, "listening": listening, "stop": stopServe, "until": until, "get": fetch, "post": postText,
+			"exits": exits, "serve": serve, "listening": listening, "stop": stopServe, "hangup": hangup, "until": until, "get": fetch, "post": postText,
 		},
 	})
 }
@@ -118,8 +119,8 @@ func listening(ts *testscript.TestScript, _ bool, args []string) {
 	await(ts, args[0]+" answers", func() bool { return answers("http://" + args[0] + "/") })
 }
 
-// stop interrupts a background command and waits for its end.
-func stopServe(ts *testscript.TestScript, _ bool, args []string) {
+// stop interrupts what runs in the background and waits until the bridge among it has ended.
+func stopServe(ts *testscript.TestScript, _ bool, _ []string) {
 	for _, c := range ts.BackgroundCmds() {
 		ts.Check(c.Process.Signal(os.Interrupt))
 	}
@@ -127,6 +128,13 @@ func stopServe(ts *testscript.TestScript, _ bool, args []string) {
 		_, err := app.ReadHandover(ts.Getenv("BRIDGE_DATA_DIR"))
 		return err != nil
 	})
+}
+
+// hangup sends SIGHUP to what runs in the background.
+func hangup(ts *testscript.TestScript, _ bool, _ []string) {
+	for _, c := range ts.BackgroundCmds() {
+		ts.Check(c.Process.Signal(syscall.SIGHUP))
+	}
 }
 
 func answers(url string) bool {

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +18,7 @@ func newServe(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "ingress, workers and console",
-		Long:  "serve takes webhooks, works events and serves the console, with an embedded NATS unless BRIDGE_NATS_URL\nnames another one. It stops within BRIDGE_SHUTDOWN_TIMEOUT after an interrupt.",
+		Long:  "serve takes webhooks, works events and serves the console, with an embedded NATS unless BRIDGE_NATS_URL\nnames another one. It stops within BRIDGE_SHUTDOWN_TIMEOUT after an interrupt. Changed configuration files are in\nforce within seconds, at once on SIGHUP.",
 		Args:  exactArgs(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, r := range roles {
@@ -28,6 +31,10 @@ func newServe(g *globals) *cobra.Command {
 				return err
 			}
 			set.Roles, set.Sandbox = roles, sandbox
+			hangups := make(chan os.Signal, 1)
+			signal.Notify(hangups, syscall.SIGHUP)
+			defer signal.Stop(hangups)
+			set.Reload = hangups
 			return configError(app.Run(cmd.Context(), set))
 		},
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"log/slog"
+	"os"
 	"slices"
 
 	"bridge/internal/config"
@@ -24,7 +25,7 @@ type Settings struct {
 	Sandbox bool     // start the Keap sandbox and point every account at it
 	Version string
 	Log     *slog.Logger
-	Reload  <-chan struct{} // asks for the configuration to be read again; nil: only changed files do
+	Reload  <-chan os.Signal // asks for the configuration to be read again; nil: only changed files do
 }
 
 func (s *Settings) has(role string) bool { return len(s.Roles) == 0 || slices.Contains(s.Roles, role) }

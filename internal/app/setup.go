@@ -140,9 +140,7 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	a.gate = newGate(a.queue)
 	a.run("gate", a.gate.follow)
 	a.live = newLive(a)
-	if len(set.Roles) == 0 || set.has(RoleWork) {
-		a.run("configuration", a.reload)
-	}
+	a.run("configuration", a.reload)
 
 	// The working side: routing, quota groups, workers.
 	a.groups = &groups{
