@@ -109,6 +109,9 @@ func (g *globals) runImport(cmd *cobra.Command, im *importing) (err error) {
 	err = im.run(cmd.Context(), s)
 	im.bar.end(cmd.Context(), im)
 	if err != nil {
+		if errors.Is(err, context.Canceled) {
+			err = errors.New("the import was stopped")
+		}
 		hint := ""
 		if im.mark.Rows > 0 && !im.dry {
 			hint = fmt.Sprintf("%d of %d rows are in; run the same command again and it goes on there", im.mark.Rows, total)
