@@ -21,6 +21,7 @@ import (
 
 	"bridge/internal/config"
 	"bridge/internal/events"
+	"bridge/internal/keap/sandbox"
 	"bridge/internal/secret"
 	"bridge/internal/sources"
 )
@@ -318,5 +319,31 @@ func TestSilenceIsToldOnce(t *testing.T) {
 	}
 	if n := len(lines); n != 1 {
 		t.Errorf("%d lines in the audit, want 1: %+v", n, lines)
+	}
+}
+
+// TestStopsAreSeen: a credential that Keap refuses is a stop without an end; what only opens and closes is none.
+func TestStopsAreSeen(t *testing.T) {
+	a, _ := started(t, nil)
+	publishLead(t, a, "fine-1", "ann@example.com")
+	until(t, a, "fine-1", events.Done)
+	if found := a.stops(time.Now()); len(found) != 0 {
+		t.Errorf("an account at work is stopped: %+v", found)
+	}
+	err := a.Sandbox.SetSettings(sandbox.Settings{Keys: map[string]sandbox.Key{"KeapAK-demo-0000000000000000000000000000": {State: "revoked"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	publishLead(t, a, "refused-1", "bob@example.com")
+	for {
+		if o, ok := a.stops(time.Now())["default"]; ok {
+			if o.Reason != events.Unauthorized || o.Until != nil {
+				t.Errorf("%+v", o)
+			}
+			return
+		}
+		if !pause(t.Context(), 20*time.Millisecond) {
+			t.Fatal("the refused credential is no stop")
+		}
 	}
 }
