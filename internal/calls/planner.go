@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -27,17 +28,18 @@ type Planner struct {
 	lines  turnstile
 	xmlrpc outages
 
-	mu     sync.Mutex // guards all below
-	closed bool
-	landed chan struct{} // set while closing: closed when the last call has ended
-	board  *board
-	flying int
-	capOf  map[columnKey]int  // caps learned from refusals, by account and action
-	merge  map[string]*upsert // contact writes that have not been sent, by account and person
-	pauses map[string]*Closed // by account; "" for all
-	saving bool               // a block of permits is being reserved
-	unsafe error              // why no block can be reserved
-	tally  tally
+	mu      sync.Mutex // guards all below
+	closed  bool
+	landed  chan struct{} // set while closing: closed when the last call has ended
+	board   *board
+	flying  int
+	capOf   map[columnKey]int    // caps learned from refusals, by account and action
+	merge   map[string]*upsert   // contact writes that have not been sent, by account and person
+	hurried map[string]time.Time // contacts with an urgent event behind what is in hand, and until when
+	pauses  map[string]*Closed   // by account; "" for all
+	saving  bool                 // a block of permits is being reserved
+	unsafe  error                // why no block can be reserved
+	tally   tally
 }
 
 // New makes a Planner and starts it.
@@ -45,7 +47,7 @@ func New(c Config) *Planner {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &Planner{
 		c: c, log: c.Log, calls: ctx, abort: cancel, wake: make(chan struct{}, 1), quit: make(chan struct{}),
-		capOf: map[columnKey]int{}, merge: map[string]*upsert{}, pauses: map[string]*Closed{}, tally: newTally(),
+		capOf: map[columnKey]int{}, merge: map[string]*upsert{}, hurried: map[string]time.Time{}, pauses: map[string]*Closed{}, tally: newTally(),
 	}
 	p.board = newBoard(p.capLocked)
 	p.lines.held = map[string][]*turn{}
@@ -358,16 +360,38 @@ func (p *Planner) pausedLocked(account string) error {
 	return nil
 }
 
-// Hurry flushes what waits for a contact: an urgent event of the same contact is behind it. contact is the hashed
-// order key (Ask.Contact).
+// hurriedFor is how long a contact stays hurried when no urgent ask of it comes.
+const hurriedFor = time.Hour
+
+// Hurry flushes what waits for a contact, and makes what else is asked for it urgent until an urgent ask of it
+// comes: an urgent event of the same contact is behind what is in hand. contact is the hashed order key (Ask.Contact).
 func (p *Planner) Hurry(contact string) {
 	if contact == "" {
 		return
 	}
+	now := time.Now()
 	p.mu.Lock()
+	maps.DeleteFunc(p.hurried, func(_ string, until time.Time) bool { return now.After(until) })
+	p.hurried[contact] = now.Add(hurriedFor)
 	p.board.hurry(contact)
 	p.mu.Unlock()
 	p.nudge()
+}
+
+// priorityOf is the priority that an ask is served with.
+func (p *Planner) priorityOf(ask *Ask) events.Priority {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	until, hurried := p.hurried[ask.Contact]
+	switch {
+	case !hurried:
+		return ask.Priority
+	case ask.Priority == events.Urgent: // what was to be hurried is done
+		delete(p.hurried, ask.Contact)
+	case time.Now().After(until):
+		return ask.Priority
+	}
+	return events.Urgent
 }
 
 // Permit waits for a permit for one call that is made beside the planner: a page of a list, the confirmation of

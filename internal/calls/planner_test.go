@@ -168,6 +168,26 @@ func TestUrgentFlushesWhatItsContactWaitsFor(t *testing.T) {
 	})
 }
 
+// TestHurryHoldsForTheStepsThatFollow: an event that is hurried while its contact is being written does not wait with
+// its tags afterwards; once the urgent event has come, nobody of that contact is hurried any more.
+func TestHurryHoldsForTheStepsThatFollow(t *testing.T) {
+	inBubble(t, plenty, func(b *bench) {
+		b.Hurry("hash-a")
+		begun := time.Now()
+		b.fine(b.Do(b.t.Context(), ask(events.Bulk, "a", "7", tag("1"))))
+		b.fine(b.Do(b.t.Context(), ask(events.Bulk, "a", "7", tag("2"))))
+		if took := time.Since(begun); took > time.Second {
+			b.t.Errorf("hurried tags waited %s", took)
+		}
+		b.fine(b.Do(b.t.Context(), ask(events.Urgent, "a", "7", goal("bought"))))
+		begun = time.Now()
+		b.fine(b.Do(b.t.Context(), ask(events.Bulk, "a", "7", tag("3"))))
+		if took := time.Since(begun); took < bulkLinger {
+			b.t.Errorf("a later tag waited %s only", took)
+		}
+	})
+}
+
 func TestApplyAndRemoveOfOneTagAreBothSentInOrder(t *testing.T) {
 	inBubble(t, plenty, func(b *bench) {
 		b.fine(b.all(ask(events.Normal, "a", "7", tag("1")), ask(events.Normal, "a", "7", untag("1")), ask(events.Normal, "a", "7", tag("1")))...)

@@ -31,6 +31,7 @@ func (p *Planner) Do(ctx context.Context, ask Ask) []Result {
 	if err != nil {
 		return t.fail(err)
 	}
+	t.Priority = p.priorityOf(&ask)
 	leave, err := p.lines.enter(ctx, &t.Ask, func() { p.Hurry(ask.Contact) })
 	if err != nil {
 		return t.fail(err)
