@@ -131,7 +131,7 @@ type chaos struct {
 	cuts     int // kills, pauses and losses of the NATS server
 }
 
-// run returns when all troubles are over.
+// run returns when all troubles are over: ctx ends with the test.
 func (c *chaos) run(ctx context.Context, plan []trouble) {
 	begin := time.Now()
 	var going sync.WaitGroup
@@ -167,9 +167,7 @@ func (c *chaos) one(ctx context.Context, t *trouble) {
 		c.bridges[t.target].start()
 	case "freeze":
 		c.cut()
-		c.bridges[t.target].signal(syscall.SIGSTOP)
-		wait(ctx, t.lasts)
-		c.bridges[t.target].signal(syscall.SIGCONT)
+		c.bridges[t.target].freeze(t.lasts)
 	case "nats":
 		c.cut()
 		c.servers[t.target].end(syscall.SIGKILL)

@@ -5,10 +5,12 @@ package torture
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -94,6 +96,19 @@ func (p *process) signal(sig syscall.Signal) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.cmd != nil && p.cmd.Process.Signal(sig) == nil
+}
+
+// freeze pauses the process for a while. A shell does so, which wakes it even when this test is killed meanwhile: a
+// paused child would stay for ever.
+func (p *process) freeze(lasts time.Duration) {
+	p.mu.Lock()
+	cmd := p.cmd
+	p.mu.Unlock()
+	if cmd == nil {
+		return
+	}
+	shell := exec.Command("sh", "-c", "kill -STOP $0 && sleep $1; kill -CONT $0", strconv.Itoa(cmd.Process.Pid), fmt.Sprintf("%.2f", lasts.Seconds()))
+	_ = shell.Run() // the process may be killed, or have ended of its own
 }
 
 // end ends the process with a signal and waits for that; it stays down until start.

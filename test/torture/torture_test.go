@@ -76,7 +76,7 @@ func TestTorture(t *testing.T) {
 	begin := time.Now()
 	go func() {
 		defer close(done)
-		chaos.run(ctx, troubles)
+		chaos.run(all, troubles)
 	}()
 	shop.open(ctx, all, seed)
 	<-done
