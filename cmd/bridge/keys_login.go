@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,14 +25,14 @@ func newKeysLogin(g *globals) *cobra.Command {
 		Use:   "login",
 		Short: "log in to Keap with OAuth2",
 		Long: "login gives the address of Keap's login page. When somebody has allowed access there, the browser is sent to the\n" +
-			"redirect address with a code: login waits for it on this machine where that address is a loopback one, and takes a\n" +
-			"pasted address from standard input as well. The tokens are stored encrypted with BRIDGE_SECRET_KEY.\n\n" +
-			"The redirect address has to be registered with the application at keys.developer.keap.com.",
+			"redirect address with a code. BRIDGE_PUBLIC_URL/oauth is answered by bridge serve, a loopback address by login itself;\n" +
+			"from any other place paste the address that the browser ends at. The tokens are stored encrypted with\n" +
+			"BRIDGE_SECRET_KEY. The redirect address has to be registered with the application at keys.developer.keap.com.",
 		Example: "  bridge keys login --account default",
 		Args:    exactArgs(0, "no arguments but flags"),
 	}
 	cmd.Flags().StringVar(&account, "account", "", "account (default: the only one with oauth2)")
-	cmd.Flags().StringVar(&redirect, "redirect", "", "redirect address, as registered (default: keap.oauth2.redirect_url, else http://127.0.0.1:8765/)")
+	cmd.Flags().StringVar(&redirect, "redirect", "", "redirect address, as registered (default: keap.oauth2.redirect_url, else BRIDGE_PUBLIC_URL/oauth, else http://127.0.0.1:8765/)")
 	cmd.RunE = g.withClient(func(cmd *cobra.Command, c *client, _ []string) error {
 		rows, err := keyRows(cmd, c, account)
 		if err != nil {
@@ -41,13 +42,14 @@ func newKeysLogin(g *globals) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return g.login(cmd, c, name, redirect)
+		i := slices.IndexFunc(rows, func(r keyRow) bool { return r.Account == name })
+		return g.login(cmd, c, name, redirect, rows[i].Created)
 	})
 	return cmd
 }
 
-// login runs the authorization-code flow.
-func (g *globals) login(cmd *cobra.Command, c *client, account, redirect string) error {
+// login runs the authorization-code flow. before is when the account logged in last.
+func (g *globals) login(cmd *cobra.Command, c *client, account, redirect string, before time.Time) error {
 	path := "/api/accounts/" + url.PathEscape(account) + "/login"
 	var begun struct {
 		Login *ops.Login `json:"login"`
@@ -58,60 +60,76 @@ func (g *globals) login(cmd *cobra.Command, c *client, account, redirect string)
 	if begun.Login == nil {
 		return errors.New("the console did not begin a login")
 	}
-	code, err := awaitCode(cmd, begun.Login)
+	done, err := awaitLogin(cmd, begun.Login, func() *ops.Credential { return loggedIn(cmd, c, account, before) })
 	if err != nil {
 		return err
 	}
-	var ended struct {
-		Credential ops.Credential `json:"credential"`
-	}
-	in := map[string]string{"state": begun.Login.State, "code": code}
-	if err := c.do(cmd.Context(), http.MethodPost, path, nil, in, &ended); err != nil {
-		return err
+	if done.credential == nil {
+		var ended struct {
+			Credential *ops.Credential `json:"credential"`
+		}
+		in := map[string]string{"state": begun.Login.State, "code": done.code}
+		if err := c.do(cmd.Context(), http.MethodPost, path, nil, in, &ended); err != nil {
+			return err
+		}
+		done.credential = ended.Credential
 	}
 	if g.json {
-		return printJSON(cmd.OutOrStdout(), ended.Credential)
+		return printJSON(cmd.OutOrStdout(), done.credential)
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "logged in: account %s works with %s\n", account, ended.Credential.Masked)
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "logged in: account %s works with %s\n", account, done.credential.Masked)
 	return err
 }
 
-// returned is what came back from the login page.
-type returned struct {
-	code string
-	err  error
+// loggedIn is the account's login when it is newer than before: bridge serve has ended it. nil: not yet.
+func loggedIn(cmd *cobra.Command, c *client, account string, before time.Time) *ops.Credential {
+	rows, err := keyRows(cmd, c, account)
+	if err != nil || len(rows) != 1 || !rows[0].Created.After(before) {
+		return nil // a console that does not answer now may do so next time
+	}
+	return &rows[0].Credential
 }
 
-// awaitCode shows the address and waits for the browser, or for a pasted address.
-func awaitCode(cmd *cobra.Command, l *ops.Login) (string, error) {
+// returned is what came back from the login page: a code, or the credential where bridge serve has ended the login.
+type returned struct {
+	code       string
+	credential *ops.Credential
+	err        error
+}
+
+// loginLook is how often bridge serve is asked whether the browser came there.
+const loginLook = time.Second
+
+// awaitLogin shows the address and waits for the browser, here or at bridge serve, or for a pasted address.
+func awaitLogin(cmd *cobra.Command, l *ops.Login, elsewhere func() *ops.Credential) (returned, error) {
 	ctx, cancel := context.WithDeadline(cmd.Context(), l.Ends)
 	defer cancel()
 	out := cmd.ErrOrStderr()
 	fmt.Fprintf(out, "Open this address in a browser and allow access:\n\n  %s\n\n", l.URL)
 	back := make(chan returned, 2)
-	stop, err := listenForCode(ctx, l, back)
-	if err == nil {
+	if stop, err := listenForCode(ctx, l, back); err == nil {
 		defer stop()
-		fmt.Fprintf(out, "Waiting for the browser at %s. Where it cannot come here, paste the address that it ends at:\n", l.Redirect)
-	} else {
-		fmt.Fprintf(out, "Then paste the address that the browser ends at (%s…):\n", l.Redirect)
 	}
+	fmt.Fprintf(out, "Waiting for the browser at %s. If it cannot be shown that page, paste the address it ends at:\n", l.Redirect)
 	// A read of standard input cannot be broken off: the goroutine ends with its line or with the process.
 	go readCode(cmd.InOrStdin(), l.State, back)
+	look := time.NewTicker(loginLook)
+	defer look.Stop()
 	for {
 		select {
 		case r := <-back:
-			switch {
-			case !errors.Is(r.err, io.EOF):
-				return r.code, r.err
-			case stop == nil:
-				return "", hintf("run it where the address can be pasted", "nobody can bring the code: %w", err)
-			} // nobody types here; the browser may still come
+			if !errors.Is(r.err, io.EOF) { // else nobody types here; the browser may still come
+				return r, r.err
+			}
+		case <-look.C:
+			if c := elsewhere(); c != nil {
+				return returned{credential: c}, nil
+			}
 		case <-ctx.Done():
 			if cmd.Context().Err() != nil {
-				return "", errors.New("the login was given up")
+				return returned{}, errors.New("the login was given up")
 			}
-			return "", hintf("run bridge keys login again", "nobody has allowed access in time")
+			return returned{}, hintf("run bridge keys login again", "nobody has allowed access in time")
 		}
 	}
 }
@@ -143,7 +161,7 @@ func listenForCode(ctx context.Context, l *ops.Login, back chan<- returned) (sto
 			_, _ = io.WriteString(w, "<p>Thank you. You can close this page and go back to the terminal.</p>")
 		}
 		select {
-		case back <- returned{code, err}:
+		case back <- returned{code: code, err: err}:
 		default: // one answer is enough
 		}
 	})}
@@ -187,7 +205,7 @@ func readCode(in io.Reader, state string, back chan<- returned) {
 			return
 		}
 		code, err := codeIn(values, state)
-		back <- returned{code, err}
+		back <- returned{code: code, err: err}
 		return
 	}
 	back <- returned{err: io.EOF}

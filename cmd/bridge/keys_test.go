@@ -27,7 +27,7 @@ accounts:
 `
 
 // startLogin runs a bridge whose account logs in, with the sandbox for Keap.
-func startLogin(t *testing.T) (flags []string) {
+func startLogin(t *testing.T, publicURL string) (a *app.App, flags []string) {
 	t.Helper()
 	dir := t.TempDir()
 	cfg := filepath.Join(dir, "bridge.yaml")
@@ -36,6 +36,7 @@ func startLogin(t *testing.T) (flags []string) {
 	}
 	e := config.DefaultEnv()
 	e.Config, e.DataDir, e.HTTPAddr, e.ConsoleAddr = cfg, filepath.Join(dir, "data"), "127.0.0.1:0", "127.0.0.1:0"
+	e.PublicURL = publicURL
 	e.SecretKey = secret.New("a key for this test only, 0123456789")
 	a, err := app.Start(t.Context(), app.Settings{Env: e, Sandbox: true, Version: "test", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -46,7 +47,7 @@ func startLogin(t *testing.T) (flags []string) {
 			t.Error(err)
 		}
 	})
-	return []string{"--config", cfg, "--data-dir", e.DataDir}
+	return a, []string{"--config", cfg, "--data-dir", e.DataDir}
 }
 
 // loggingIn is a run of bridge keys login that waits for a code.
@@ -112,7 +113,7 @@ func (l *loggingIn) end(t *testing.T) (code int, errs string) {
 
 // TestLoginByBrowser: the browser comes to the loopback address.
 func TestLoginByBrowser(t *testing.T) {
-	flags := startLogin(t)
+	_, flags := startLogin(t, "")
 	addr, err := freeAddress()
 	if err != nil {
 		t.Fatal(err)
@@ -151,9 +152,50 @@ func TestLoginByBrowser(t *testing.T) {
 	}
 }
 
+// TestLoginByPublicAddress: the browser comes to bridge serve, and the command notices.
+func TestLoginByPublicAddress(t *testing.T) {
+	const public = "https://bridge.example.com"
+	a, flags := startLogin(t, public+"/")
+	l := beginLogin(t, flags)
+	if err := l.paste.Close(); err != nil {
+		t.Fatal(err)
+	}
+	back := l.allow(t, l.url)
+	inside, ok := strings.CutPrefix(back, public)
+	if !ok || !strings.HasPrefix(inside, "/oauth?") {
+		t.Fatalf("the browser was sent to %s", back)
+	}
+	visit := func(path string) (int, string) {
+		res, err := http.Get("http://" + a.HTTPAddr + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, string(text)
+	}
+	for _, stranger := range []string{"/oauth", "/oauth?code=x", "/oauth?code=x&state=guessed", "/oauth?state=" + strings.Repeat("x", 5000)} {
+		if status, text := visit(stranger); status != http.StatusBadRequest || !strings.Contains(text, "not begun here") {
+			t.Errorf("%.40s: %d %s", stranger, status, text)
+		}
+	}
+	if status, text := visit(inside); status != http.StatusOK || !strings.Contains(text, "the bridge has access now") {
+		t.Errorf("%d %s", status, text)
+	}
+	if code, errs := l.end(t); code != exitFine || !strings.Contains(l.out.String(), "logged in: account default") {
+		t.Fatalf("exit %d: %s%s", code, l.out.String(), errs)
+	}
+	if status, _ := visit(inside); status != http.StatusBadRequest {
+		t.Errorf("the same code again: %d", status)
+	}
+}
+
 // TestLoginByPaste: where no browser can come, the address is pasted; a state works once and for its own login only.
 func TestLoginByPaste(t *testing.T) {
-	flags := startLogin(t)
+	_, flags := startLogin(t, "")
 	const away = "https://bridge.example.com/oauth"
 	l := beginLogin(t, flags, "--redirect", away)
 	back := l.allow(t, l.url)
@@ -184,15 +226,6 @@ func TestLoginByPaste(t *testing.T) {
 			}
 		})
 	}
-	t.Run("nobody to paste", func(t *testing.T) {
-		l := beginLogin(t, flags, "--redirect", away)
-		if err := l.paste.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if code, errs := l.end(t); code != exitFailed || !strings.Contains(errs, "nobody can bring the code") {
-			t.Errorf("exit %d: %s", code, errs)
-		}
-	})
 	t.Run("another Keap application", func(t *testing.T) {
 		l := beginLogin(t, flags, "--redirect", away)
 		back := l.allow(t, l.url+"&app=zz999")

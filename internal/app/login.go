@@ -13,8 +13,8 @@ import (
 	"bridge/internal/ops"
 )
 
-// loginTime is how long a person may take in the browser; DefaultRedirect is where it is sent then, unless the
-// configuration says otherwise.
+// loginTime is how long a person may take in the browser; DefaultRedirect is where it is sent then when neither the
+// configuration nor PUBLIC_URL says where: bridge keys login waits there.
 const (
 	loginTime       = 15 * time.Minute
 	DefaultRedirect = "http://127.0.0.1:8765/"
@@ -40,9 +40,7 @@ func (v *visits) BeginLogin(ctx context.Context, account, redirect string) (ops.
 		return ops.Login{}, &ops.Error{Kind: ops.Conflict, Message: errNoSecretKey.Error(), Hint: "set BRIDGE_SECRET_KEY (openssl rand -hex 32) for every process, and keep a copy of it"}
 	}
 	if redirect == "" {
-		if redirect = acc.Keap.OAuth2.RedirectURL; redirect == "" {
-			redirect = DefaultRedirect
-		}
+		redirect = v.redirect(acc)
 	}
 	if u, err := url.Parse(redirect); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return ops.Login{}, &ops.Error{Kind: ops.Invalid, Message: "the redirect address is no http(s) address"}
@@ -61,6 +59,17 @@ func (v *visits) BeginLogin(ctx context.Context, account, redirect string) (ops.
 		return ops.Login{}, err
 	}
 	return ops.Login{URL: login.LoginURL(state), State: state, Redirect: redirect, Ends: p.Ends}, nil
+}
+
+// redirect is where the browser is sent unless the person says otherwise.
+func (v *visits) redirect(acc *account) string {
+	switch public := v.app.set.Env.PublicURL; {
+	case acc.Keap.OAuth2.RedirectURL != "":
+		return acc.Keap.OAuth2.RedirectURL
+	case public != "":
+		return strings.TrimSuffix(public, "/") + callbackPath
+	}
+	return DefaultRedirect
 }
 
 // EndLogin implements ops.Keap. A state works once.

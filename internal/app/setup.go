@@ -183,7 +183,7 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 				a.live.saw(s)
 			},
 		})
-		if a.HTTPAddr, err = a.listen("ingress", env.HTTPAddr, ingress.NewServer(trace.webhooks(h, a.worlds.has), log), env.TLSCert, env.TLSKey); err != nil {
+		if a.HTTPAddr, err = a.listen("ingress", env.HTTPAddr, ingress.NewServer(a.withCallback(trace.webhooks(h, a.worlds.has)), log), env.TLSCert, env.TLSKey); err != nil {
 			return nil, err
 		}
 	}

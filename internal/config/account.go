@@ -43,7 +43,7 @@ type Keap struct {
 type OAuth2 struct {
 	ClientID     string      `yaml:"client_id"`
 	ClientSecret secret.Text `yaml:"client_secret"`
-	RedirectURL  string      `yaml:"redirect_url" doc:"as registered; PUBLIC_URL or a loopback address by default"`
+	RedirectURL  string      `yaml:"redirect_url" doc:"as registered; BRIDGE_PUBLIC_URL/oauth by default, else http://127.0.0.1:8765/, where bridge keys login waits"`
 }
 
 // Kind is the kind of the credential.
