@@ -156,10 +156,3 @@ func (l *lease) release(ctx context.Context) error {
 	}
 	return err
 }
-
-// drop ends the lease without a word to anybody.
-func (l *lease) drop() {
-	l.mu.Lock()
-	l.lost = true
-	l.mu.Unlock()
-}

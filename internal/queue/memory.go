@@ -128,13 +128,6 @@ func (m *memory) put(ctx context.Context, msg *nats.Msg) (uint64, error) {
 	}
 }
 
-// putLater stores a message without waiting.
-func (m *memory) putLater(msg *nats.Msg) {
-	if err := m.write.add(remembering{msg: msg}, msg.Size(), 0); err != nil {
-		m.q.log.Error("the memory of steps cannot be written", "err", err)
-	}
-}
-
 // memoryMsg makes a message for a key of the memory; ttl 0 keeps it for good.
 func memoryMsg(key string, value []byte, ttl time.Duration) *nats.Msg {
 	msg := &nats.Msg{Subject: subjectMemory + key, Data: value, Header: nats.Header{}}

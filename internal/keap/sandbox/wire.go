@@ -49,15 +49,6 @@ func parseRef(s string) ref {
 // id is the n-th variable of the path as an id; 0, which nothing has, where it is none.
 func (c *call) id(n int) ref { return parseRef(c.args[n]) }
 
-// texts are ids in their v2 form.
-func texts(ids []ref) []string {
-	out := make([]string, len(ids))
-	for i, id := range ids {
-		out[i] = id.String()
-	}
-	return out
-}
-
 // stamp is how both versions write an instant; the zero time is left out.
 func stamp(t time.Time) string {
 	if t.IsZero() {
