@@ -143,9 +143,39 @@ func (g *globals) showCosts(cmd *cobra.Command, c *client) error {
 		return printJSON(cmd.OutOrStdout(), out)
 	}
 	t := table(cmd.OutOrStdout())
-	fmt.Fprintln(t, "DAY\tACCOUNT\tRULE\tEVENTS\tSTEPS\tCALLS")
+	fmt.Fprintln(t, "DAY\tACCOUNT\tRULE\tEVENTS\tSTEPS\tCALLS\tAPI GOALS")
 	for _, r := range out.Costs {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%.1f\n", r.At.UTC().Format(time.DateOnly), r.Account, r.Rule, r.Events, r.Steps, r.Calls)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%.1f\t%d\n", r.At.UTC().Format(time.DateOnly), r.Account, r.Rule, r.Events, r.Steps, r.Calls, r.Goals)
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, advice := range cheaper(out.Costs) {
+		fmt.Fprintln(cmd.OutOrStdout(), advice)
+	}
+	return nil
+}
+
+// cheaper says what another form of a rule would save. An API goal is a call of its own for every event; a tag that is
+// a goal of the automation in Keap goes along with the event's other tags, or with the same tag of other contacts.
+func cheaper(costs []events.RuleCost) []string {
+	type rule struct{ account, name string }
+	goals, days := map[rule]int{}, map[rule]int{}
+	var order []rule
+	for _, c := range costs {
+		if c.Goals == 0 {
+			continue
+		}
+		r := rule{c.Account, c.Rule}
+		if goals[r] == 0 {
+			order = append(order, r)
+		}
+		goals[r] += c.Goals
+		days[r]++
+	}
+	var advice []string
+	for _, r := range order {
+		advice = append(advice, fmt.Sprintf("%s: rule %s: a tag goal in place of its API goals would save up to %d calls a day", r.account, r.name, goals[r]/days[r]))
+	}
+	return advice
 }

@@ -133,6 +133,7 @@ type RuleCost struct {
 	Events  int       `json:"events"` // that it matched
 	Steps   int       `json:"steps"`  // served by calls
 	Calls   float64   `json:"calls"`
+	Goals   int       `json:"goals"` // of the calls, those for API goals: a tag that is a goal in Keap shares the call of the event's other tags
 }
 
 // DayQuota is one UTC day of an account's quota.

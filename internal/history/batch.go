@@ -56,6 +56,7 @@ type ruleHour struct {
 type ruleSum struct {
 	events, steps int
 	calls         float64
+	goals         int
 }
 
 type minuteRange struct{ lo, hi int64 }
@@ -240,6 +241,9 @@ func (b *batch) called(o *events.Outcome) {
 		sum := b.rule(o, s.Rule)
 		sum.steps++
 		sum.calls += share
+		if c.Operation == goalOperation {
+			sum.goals++
+		}
 	}
 	if len(c.Served) == 0 {
 		b.rule(o, "").calls++
@@ -295,6 +299,9 @@ func (b *batch) rule(o *events.Outcome, rule string) *ruleSum {
 	}
 	return b.rules[k]
 }
+
+// goalOperation is the call that one event of one contact has to itself.
+const goalOperation = "goals.achieve"
 
 // Spans of pulses, in seconds.
 const (

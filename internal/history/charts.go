@@ -41,11 +41,11 @@ func (ix *Index) Costs(ctx context.Context, q events.Series) ([]events.RuleCost,
 			c  events.RuleCost
 			at int64
 		)
-		err := rows.Scan(&at, &c.Account, &c.Rule, &c.Events, &c.Steps, &c.Calls)
+		err := rows.Scan(&at, &c.Account, &c.Rule, &c.Events, &c.Steps, &c.Calls, &c.Goals)
 		c.At = time.Unix(at, 0).UTC()
 		costs = append(costs, c)
 		return err
-	}, `SELECT at - at % ?1 AS bucket, account, rule, sum(events), sum(steps), sum(calls) FROM rule
+	}, `SELECT at - at % ?1 AS bucket, account, rule, sum(events), sum(steps), sum(calls), sum(goals) FROM rule
 		WHERE (?2 = '' OR account = ?2) AND at >= ?3 AND at < ?4
 		GROUP BY bucket, account, rule ORDER BY bucket, account, rule`,
 		step, q.Account, floor(q.Since.Unix(), step), q.Until.Unix())

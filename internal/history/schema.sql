@@ -108,6 +108,7 @@ CREATE TABLE rule (
     events  INTEGER NOT NULL,
     steps   INTEGER NOT NULL,
     calls   REAL NOT NULL,
+    goals   INTEGER NOT NULL,
     PRIMARY KEY (account, at, rule)
 ) WITHOUT ROWID;
 

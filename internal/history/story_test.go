@@ -87,6 +87,26 @@ func TestStory(t *testing.T) {
 	}
 }
 
+// TestGoalsAreCountedApart: what a rule spends on API goals is what a tag goal would save.
+func TestGoalsAreCountedApart(t *testing.T) {
+	ix, log := newFollowed(t)
+	e := order(1, "default", "shop", "ada@example.com")
+	log.event(e, events.Urgent)
+	for _, operation := range []string{"goals.achieve", "tags.apply", "goals.achieve"} {
+		log.outcome(events.Outcome{Kind: events.OutcomeCall, At: day, Account: "default", Call: &events.CallReport{
+			Operation: operation, Status: 200, Subjects: 1, Served: []events.Served{{Key: e.Key(), Step: "purchase/x#1", Rule: "purchase"}},
+		}})
+	}
+	caughtUp(t, ix, log)
+	costs, err := ix.Costs(t.Context(), events.Series{Since: day.Add(-time.Hour), Until: day.Add(24 * time.Hour), Step: 24 * time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(costs) != 1 || costs[0].Goals != 2 || costs[0].Calls != 3 {
+		t.Errorf("costs %+v", costs)
+	}
+}
+
 // TestOutcomeBeforeEvent holds that the logs may be read in any order between each other.
 func TestOutcomeBeforeEvent(t *testing.T) {
 	ix, log := newFollowed(t)
