@@ -58,6 +58,15 @@ type Invalid struct {
 
 func (e *Invalid) Error() string { return string(e.Reason) + ": " + e.Detail }
 
+// errStopping answers what waits while the planner closes, and what may not be sent any more; for the asker it is as if
+// its own context had ended.
+var errStopping = &stopping{}
+
+type stopping struct{}
+
+func (*stopping) Error() string        { return "the planner is closing" }
+func (*stopping) Is(target error) bool { return target == context.Canceled }
+
 // Finding is what reading back told of a step that may have happened.
 type Finding uint8
 

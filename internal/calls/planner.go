@@ -88,15 +88,6 @@ func (p *Planner) Close(ctx context.Context) error {
 	return errors.Join(err, p.c.Ledger.Leave(context.WithoutCancel(ctx), time.Now(), p.c.Save))
 }
 
-// errStopping answers what waits while the planner closes, and what may not be sent any more; for the asker it is as if
-// its own context had ended.
-var errStopping = &stopping{}
-
-type stopping struct{}
-
-func (*stopping) Error() string        { return "the planner is closing" }
-func (*stopping) Is(target error) bool { return target == context.Canceled }
-
 // nudge makes the spender look again.
 func (p *Planner) nudge() {
 	select {
