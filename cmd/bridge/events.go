@@ -135,7 +135,7 @@ func (g *globals) writeRow(out, t io.Writer, r *events.Row) error {
 	if g.json {
 		return printLine(out, r)
 	}
-	_, err := fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", r.Received.Local().Format("2006-01-02 15:04:05"), r.State, dash(string(r.Reason)), r.Type, r.Account, r.Source, r.Calls, r.ID)
+	_, err := fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", r.Received.Local().Format("2006-01-02 15:04:05"), r.State, dash(string(r.Reason)), r.Type, r.Account, r.Source, r.Calls, dash(r.ID))
 	return err
 }
 
@@ -199,14 +199,16 @@ func newEventsErase(g *globals) *cobra.Command {
 	cmd.Flags().StringVar(&contact, "contact", "", "e-mail address")
 	must(cmd, "contact")
 	cmd.RunE = g.withClient(func(cmd *cobra.Command, c *client, _ []string) error {
-		var out map[string]any
+		var out struct {
+			Erased int `json:"erased"`
+		}
 		if err := c.do(cmd.Context(), http.MethodPost, "/api/erasures", nil, map[string]string{"contact": contact}, &out); err != nil {
 			return err
 		}
 		if g.json {
 			return printJSON(cmd.OutOrStdout(), out)
 		}
-		_, err := fmt.Fprintf(cmd.OutOrStdout(), "erased %v events\n", out["erased"])
+		_, err := fmt.Fprintf(cmd.OutOrStdout(), "erased %s\n", counted(out.Erased, "event", "events"))
 		return err
 	})
 	return cmd

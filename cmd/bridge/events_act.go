@@ -99,7 +99,8 @@ func writeJob(w io.Writer, j *ops.Job) {
 	if j.DryRun {
 		verb = "would " + verb
 	}
-	fmt.Fprintf(w, "%s %d events, %d Keap calls at most, %d steps are done and skipped", verb, j.Events, j.Calls, j.Skipped)
+	fmt.Fprintf(w, "%s %s, %s at most, %s done already and skipped", verb, counted(j.Events, "event", "events"),
+		counted(j.Calls, "Keap call", "Keap calls"), counted(j.Skipped, "step is", "steps are"))
 	if j.Passed > 0 {
 		fmt.Fprintf(w, ", %d left alone", j.Passed)
 	}
@@ -107,7 +108,7 @@ func writeJob(w io.Writer, j *ops.Job) {
 	for _, op := range slices.Sorted(maps.Keys(j.ByCall)) {
 		fmt.Fprintf(w, "  %-24s %d\n", op, j.ByCall[op])
 	}
-	if j.Finish != nil {
+	if j.Finish != nil && j.Calls > 0 {
 		fmt.Fprintf(w, "finished about %s\n", j.Finish.Local().Format("2006-01-02 15:04"))
 	}
 	if !j.DryRun {

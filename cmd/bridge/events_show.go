@@ -65,7 +65,10 @@ func writeShown(w io.Writer, s *shown) {
 	if s.Until != nil {
 		fmt.Fprintf(w, " until %s", s.Until.Local().Format(time.DateTime))
 	}
-	fmt.Fprintf(w, ", %d calls, %d attempts", s.Calls, s.Attempts)
+	fmt.Fprintf(w, ", received %s, %s", s.Received.Local().Format(time.DateTime), counted(s.Calls, "call", "calls"))
+	if s.Attempts > 0 {
+		fmt.Fprintf(w, ", %s", counted(s.Attempts, "attempt", "attempts"))
+	}
 	if s.Behind > 0 {
 		fmt.Fprintf(w, ", %d later events of this contact wait behind it", s.Behind)
 	}
@@ -81,7 +84,7 @@ func writeShown(w io.Writer, s *shown) {
 			if n := len(st.Attempts); n > 0 {
 				last = st.Attempts[n-1].Detail
 			}
-			fmt.Fprintf(t, "  %d\t%s\t%s\t%s\t%d calls\t%s\n", st.N, st.State, st.Do, st.Target, st.Calls, last)
+			fmt.Fprintf(t, "  %d\t%s\t%s\t%s\t%s\t%s\n", st.N, st.State, st.Do, dash(st.Target), counted(st.Calls, "call", "calls"), last)
 		}
 		_ = t.Flush()
 	}

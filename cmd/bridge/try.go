@@ -137,6 +137,6 @@ func writeTrial(w io.Writer, o *app.TrialResult) error {
 		fmt.Fprintf(t, "  %s\t%s\t%s\n", c.Do, c.Operation, strings.Join(c.Subjects, ", "))
 	}
 	_ = t.Flush()
-	fmt.Fprintf(w, "cost %d calls\n", o.Cost)
+	fmt.Fprintf(w, "cost %s\n", counted(o.Cost, "call", "calls"))
 	return nil
 }

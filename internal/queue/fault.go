@@ -40,6 +40,15 @@ var (
 	ErrLocked = errors.New("another process uses the data directory")
 )
 
+// lockedError is ErrLocked with the file and the system's own words, which Fault.Message need not say again.
+type lockedError struct {
+	path string
+	err  error
+}
+
+func (e *lockedError) Error() string   { return e.path + ": " + e.err.Error() }
+func (e *lockedError) Unwrap() []error { return []error{ErrLocked, e.err} }
+
 // Error codes of the JetStream API that mean something to us.
 const (
 	codeDuplicateInBatch jetstream.ErrorCode = 10201

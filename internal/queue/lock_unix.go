@@ -4,7 +4,6 @@ package queue
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"syscall"
 )
@@ -17,7 +16,7 @@ func lockFile(path string) (*os.File, error) {
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return nil, errors.Join(&Fault{Message: "another process uses the data directory", Hint: "stop it, or give --data-dir another place",
-			Cause: fmt.Errorf("%w: %s: %w", ErrLocked, path, err)}, f.Close())
+			Cause: &lockedError{path, err}}, f.Close())
 	}
 	return f, nil
 }

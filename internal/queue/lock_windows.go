@@ -1,7 +1,6 @@
 package queue
 
 import (
-	"fmt"
 	"os"
 	"syscall"
 )
@@ -15,7 +14,7 @@ func lockFile(path string) (*os.File, error) {
 	h, err := syscall.CreateFile(name, syscall.GENERIC_READ|syscall.GENERIC_WRITE, 0, nil, syscall.OPEN_ALWAYS, syscall.FILE_ATTRIBUTE_NORMAL, 0)
 	if err != nil {
 		return nil, &Fault{Message: "another process uses the data directory", Hint: "stop it, or give --data-dir another place",
-			Cause: fmt.Errorf("%w: %s: %w", ErrLocked, path, err)}
+			Cause: &lockedError{path, err}}
 	}
 	return os.NewFile(uintptr(h), path), nil
 }
