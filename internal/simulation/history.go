@@ -14,16 +14,14 @@ import (
 const daysBefore = 14
 
 // history is the state of a ledger that has seen two weeks of days like this one, of another size where Forecast is not
-// 1, and the hours of today before the time. Urgent and normal events took the calls that they take without hurry;
-// there was no back-fill.
+// 1, and the hours of today before the time. There was no back-fill.
 func (r *trial) history(until time.Time) []byte {
 	l := quota.New(quota.Config{})
 	rng := rand.New(rand.NewPCG(r.Seed, 0x68697374))
 	live := r.Forecast * float64(r.Load.Live) / sumOf(r.Workload.BusyByHour[:])
 	for hour := r.day.Begins.Add(-daysBefore * 24 * time.Hour); hour.Before(until.Add(-time.Hour)); hour = hour.Add(time.Hour) {
-		events := live * r.Workload.BusyByHour[hour.UTC().Hour()]
-		for class, perEvent := range r.usual() {
-			for range scatter(rng, events*perEvent) {
+		for class, calls := range r.usual(live * r.Workload.BusyByHour[hour.UTC().Hour()]) {
+			for range scatter(rng, calls) {
 				l.Take(hour, quota.Class(class))
 				l.Finished(hour)
 			}
@@ -35,23 +33,26 @@ func (r *trial) history(until time.Time) []byte {
 	return state
 }
 
-// usual is how many calls of each class a live event takes on average: an urgent one its own, a normal one its
-// contact's and a share of a column.
-func (r *trial) usual() (calls [len(events.Priorities)]float64) {
+// usualLinger is how long tags of normal events waited for company on the days before, in hours.
+const usualLinger = 0.5
+
+// usual is how many calls of each class an hour takes in which so many live events fall. An urgent one takes its own.
+// Normal ones take one for each contact that is to be written, and the columns that fall due.
+func (r *trial) usual(live float64) (calls [len(events.Priorities)]float64) {
 	for _, s := range r.Workload.Live {
-		writes := s.New + (1-s.New)*s.Changed
-		tags := 0
-		for _, n := range s.Apply {
-			tags += n
-		}
-		for _, n := range s.Remove {
-			tags += n
-		}
-		each := writes + float64(s.Goals) + float64(tags)/float64(r.Workload.Column)
+		n := s.Share * live
+		calls[s.Priority] += n * (s.New + (1-s.New)*s.Changed + float64(s.Goals))
 		if s.Priority == events.Urgent {
-			each = writes + float64(s.Goals) + 1
+			calls[s.Priority] += n
+			continue
 		}
-		calls[s.Priority] += s.Share * each
+		for _, sets := range []map[string]int{s.Apply, s.Remove} {
+			for set, each := range sets {
+				kinds := float64(r.Workload.Tags[set])
+				pairs := n * float64(each) / kinds // an hour, of each kind
+				calls[s.Priority] += kinds * pairs / (1 + pairs*usualLinger)
+			}
+		}
 	}
 	return calls
 }
