@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -31,6 +32,9 @@ type intake struct {
 	recent *recent
 	bundle *gather[*accepting]
 	spool  *spool // nil without one
+	room   room   // on the disk of the embedded store or the spool
+
+	complained time.Time // for the log: once a second will do
 }
 
 // accepting is what one call of Accept brings that was not known.
@@ -43,6 +47,9 @@ type accepting struct {
 
 func startIntake(q *Queue, s *spool) *intake {
 	in := &intake{q: q, recent: newRecent(), spool: s}
+	if q.server != nil || s != nil {
+		in.room.dir = q.opt.DataDir
+	}
 	in.bundle = startGather(bundleItems, min(bundleBytes, int(q.nc.MaxPayload())/2), in.commit)
 	return in
 }
@@ -146,13 +153,21 @@ func (in *intake) commit(group []*accepting) {
 		}
 	}
 	msg := &nats.Msg{Subject: subjectNew, Data: body, Header: nats.Header{headerAccounts: {formatCounts(counts)}}}
-	var err error
-	if in.spool != nil {
+	err := in.room.check()
+	select {
+	case <-in.q.lost:
+		err = ErrClosed
+	default:
+	}
+	switch {
+	case err != nil:
+	case in.spool != nil:
 		err = in.spool.publish(msg)
-	} else {
+	default:
 		_, err = in.q.put(context.Background(), msg)
 	}
-	if err != nil {
+	if err != nil && time.Since(in.complained) > time.Second {
+		in.complained = time.Now()
 		in.q.log.Error("events cannot be made durable", "events", len(group), "err", err)
 	}
 	for _, a := range group {

@@ -93,8 +93,10 @@ type Queue struct {
 	js      jetstream.JetStream
 	streams map[string]jetstream.Stream
 	salt    []byte
-	lost    chan struct{} // closed when the connection is gone for good
-	active  sync.Map      // names of the groups that the register is known to hold
+	hungUp  chan struct{} // closed when the connection is closed
+	lost    chan struct{} // closed by lose
+	losing  sync.Once
+	active  sync.Map // names of the groups that the register is known to hold
 
 	intake   *intake
 	outcomes *outcomes
@@ -139,10 +141,10 @@ func dial(ctx context.Context, opt Options) (_ *Queue, err error) {
 	}
 	q := &Queue{
 		opt: opt, log: opt.Logger, process: hashToken(nuid.Next())[:12],
-		streams: map[string]jetstream.Stream{}, lost: make(chan struct{}),
+		streams: map[string]jetstream.Stream{}, hungUp: make(chan struct{}), lost: make(chan struct{}),
 	}
 	if opt.URL == "" {
-		if q.server, err = startServer(&q.opt); err != nil {
+		if q.server, err = startServer(&q.opt, q.lose); err != nil {
 			return nil, err
 		}
 	}
@@ -156,7 +158,7 @@ func (q *Queue) connect(ctx context.Context) error {
 	options := []nats.Option{
 		nats.Name("bridge " + q.process), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectJitter(100*time.Millisecond, 500*time.Millisecond),
-		nats.ClosedHandler(func(*nats.Conn) { close(q.lost) }),
+		nats.ClosedHandler(func(*nats.Conn) { close(q.hungUp); q.lose() }),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
 				q.log.Warn("the connection to NATS broke", "err", err)
@@ -209,7 +211,11 @@ func (q *Queue) ensureSalt(ctx context.Context) ([]byte, error) {
 	return msg.Data, nil
 }
 
-// Lost is closed when the connection to NATS is gone for good: the process should end.
+// lose says that this queue cannot go on.
+func (q *Queue) lose() { q.losing.Do(func() { close(q.lost) }) }
+
+// Lost is closed when the connection to NATS is gone for good, or the embedded store cannot be written any more (a full
+// disk): the process should end and start again. Accept refuses meanwhile; what it accepted before is safe.
 func (q *Queue) Lost() <-chan struct{} { return q.lost }
 
 // Close ends the queue after Stop: what was taken is made durable, then connection and server end. ctx bounds the wait.
@@ -228,7 +234,7 @@ func (q *Queue) Close(ctx context.Context) error {
 func (q *Queue) disconnect() error {
 	if q.nc != nil {
 		q.nc.Close()
-		<-q.lost
+		<-q.hungUp
 	}
 	if q.server != nil {
 		return q.server.stop()

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -40,6 +42,10 @@ const (
 	// maxPayload bounds one message of the embedded server: a body of 1 MiB with its canonical form and room to spare.
 	maxPayload = 8 << 20
 
+	// noStoreLimit: left alone, the server stops at three quarters of what is free when it starts, for new events and
+	// for the work on accepted ones alike, and counts what it compresses in full. How much is left is for room to watch.
+	noStoreLimit = 1 << 50
+
 	// syncInterval is how much may be lost in a power cut with FSYNC=interval.
 	syncInterval = time.Second
 
@@ -53,8 +59,9 @@ type embedded struct {
 	user   nats.Option // how our own connection authenticates
 }
 
-// startServer opens the store under its lock and starts a server on it. No port is opened unless o.Listen asks for one.
-func startServer(o *Options) (*embedded, error) {
+// startServer opens the store under its lock and starts a server on it. No port is opened unless
+// o.Listen asks for one. broken is called when a stream cannot be written any more, from any goroutine.
+func startServer(o *Options, broken func()) (*embedded, error) {
 	dir := filepath.Join(o.DataDir, server.JetStreamStoreDir)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fault("the data directory cannot be made", "check --data-dir and its permissions", "%w", err)
@@ -66,7 +73,7 @@ func startServer(o *Options) (*embedded, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := openServer(o)
+	s, err := openServer(o, broken)
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -74,14 +81,14 @@ func startServer(o *Options) (*embedded, error) {
 	return s, nil
 }
 
-func openServer(o *Options) (*embedded, error) {
+func openServer(o *Options, broken func()) (*embedded, error) {
 	if err := mark(filepath.Join(o.DataDir, server.JetStreamStoreDir), o.StoreKey); err != nil {
 		return nil, err
 	}
 	opts := &server.Options{
 		ServerName: "bridge", DontListen: true, NoSigs: true, // else it exits the process on SIGTERM
 		JetStream: true, StoreDir: o.DataDir, SyncAlways: o.Fsync != FsyncInterval, SyncInterval: syncInterval,
-		MaxPayload: maxPayload, DisableJetStreamBanner: true, JetStreamKey: o.StoreKey.Reveal(),
+		MaxPayload: maxPayload, JetStreamMaxStore: noStoreLimit, DisableJetStreamBanner: true, JetStreamKey: o.StoreKey.Reveal(),
 	}
 	e := &embedded{user: func(*nats.Options) error { return nil }}
 	if err := e.listen(opts, o); err != nil {
@@ -92,7 +99,7 @@ func openServer(o *Options) (*embedded, error) {
 		return nil, fault("the embedded NATS server refuses its settings", "", "%w", err)
 	}
 	e.server = s
-	s.SetLoggerV2(serverLog{o.Logger}, false, false, false)
+	s.SetLoggerV2(serverLog{log: o.Logger, broken: broken}, false, false, false)
 	s.Start()
 	if !s.ReadyForConnections(serverReady) || !s.JetStreamEnabled() {
 		s.Shutdown()
@@ -199,19 +206,31 @@ func (e *embedded) stop() error {
 }
 
 // serverLog hands what the server says to slog. Notices are about its own life: debug for us.
-type serverLog struct{ log *slog.Logger }
+type serverLog struct {
+	log    *slog.Logger
+	broken func()
+}
+
+// writeErrors are in what the server says when a stream could not be written. From then on that stream takes nothing and
+// answers nobody, until it is opened again; there is no other way to learn of it.
+var writeErrors = []string{"failed to store a msg on stream", "critical write error", "disabling JetStream"}
+
+func (l serverLog) say(level slog.Level, format string, v []any) {
+	text := fmt.Sprintf(format, v...)
+	l.log.Log(context.Background(), level, text, "from", "nats")
+	for _, e := range writeErrors {
+		if strings.Contains(text, e) {
+			l.broken()
+			return
+		}
+	}
+}
 
 func (l serverLog) Noticef(format string, v ...any) {
 	l.log.Debug(fmt.Sprintf(format, v...), "from", "nats")
 }
-func (l serverLog) Warnf(format string, v ...any) {
-	l.log.Warn(fmt.Sprintf(format, v...), "from", "nats")
-}
-func (l serverLog) Fatalf(format string, v ...any) {
-	l.log.Error(fmt.Sprintf(format, v...), "from", "nats")
-}
-func (l serverLog) Errorf(format string, v ...any) {
-	l.log.Error(fmt.Sprintf(format, v...), "from", "nats")
-}
-func (l serverLog) Debugf(string, ...any) {}
-func (l serverLog) Tracef(string, ...any) {}
+func (l serverLog) Warnf(format string, v ...any)  { l.say(slog.LevelWarn, format, v) }
+func (l serverLog) Fatalf(format string, v ...any) { l.say(slog.LevelError, format, v) }
+func (l serverLog) Errorf(format string, v ...any) { l.say(slog.LevelError, format, v) }
+func (l serverLog) Debugf(string, ...any)          {}
+func (l serverLog) Tracef(string, ...any)          {}

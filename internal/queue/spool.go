@@ -48,7 +48,7 @@ func openSpool(ctx context.Context, q *Queue) (*spool, error) {
 	s := &spool{q: q, nudge: make(chan struct{}, 1), done: make(chan struct{})}
 	s.stopped, s.stop = context.WithCancel(context.Background())
 	var err error
-	s.server, err = startServer(&Options{DataDir: filepath.Join(q.opt.DataDir, "spool"), Fsync: FsyncAlways, StoreKey: q.opt.StoreKey, Logger: q.log})
+	s.server, err = startServer(&Options{DataDir: filepath.Join(q.opt.DataDir, "spool"), Fsync: FsyncAlways, StoreKey: q.opt.StoreKey, Logger: q.log}, q.lose)
 	if err != nil {
 		return nil, err
 	}
