@@ -179,9 +179,12 @@ func digest(log []sandbox.Line) string {
 	return strconv.FormatUint(h.Sum64(), 16)
 }
 
+// blind is how many calls may be refused for one closed minute when Keap's answers tell nothing: each call that passes
+// says only that it did, so a window that opens place by place refuses several.
+const blind = 12
+
 // refusals is how many calls may be refused: none but for others. When they have closed a window it takes one call to
-// see it. Where Keap's answers do not tell which window it was, it takes one each for second and minute, and one an hour
-// while the day is closed.
+// see it. Where Keap's answers do not tell which window it was it takes more, and one an hour while the day is closed.
 func (r *trial) refusals(out *Report) int {
 	if r.Weather.told() {
 		return out.Bursts
@@ -190,5 +193,5 @@ func (r *trial) refusals(out *Report) int {
 	if out.Above.Day > 0 {
 		days = int(r.Patience / (24 * time.Hour))
 	}
-	return 3*out.Bursts + 24*min(out.Bursts, days)
+	return blind*out.Bursts + 24*min(out.Bursts, days)
 }
