@@ -104,12 +104,12 @@ const loginLook = time.Second
 func awaitLogin(cmd *cobra.Command, l *ops.Login, elsewhere func() *ops.Credential) (returned, error) {
 	ctx, cancel := context.WithDeadline(cmd.Context(), l.Ends)
 	defer cancel()
-	out := cmd.ErrOrStderr()
-	fmt.Fprintf(out, "Open this address in a browser and allow access:\n\n  %s\n\n", l.URL)
 	back := make(chan returned, 2)
-	if stop, err := listenForCode(ctx, l, back); err == nil {
+	if stop, err := listenForCode(ctx, l, back); err == nil { // before the address is shown: a browser may be quick
 		defer stop()
 	}
+	out := cmd.ErrOrStderr()
+	fmt.Fprintf(out, "Open this address in a browser and allow access:\n\n  %s\n\n", l.URL)
 	fmt.Fprintf(out, "Waiting for the browser at %s. If it cannot be shown that page, paste the address it ends at:\n", l.Redirect)
 	// A read of standard input cannot be broken off: the goroutine ends with its line or with the process.
 	go readCode(cmd.InOrStdin(), l.State, back)
