@@ -10,7 +10,7 @@ import (
 const (
 	reserveMost  = 256 << 20
 	reserveShare = 10 // in percent of a small disk
-	roomEvery    = time.Second
+	roomEvery    = 5 * time.Millisecond
 )
 
 // room watches how much is left on a disk. It is for one goroutine.
@@ -20,7 +20,7 @@ type room struct {
 	err    error
 }
 
-// check tells why nothing new may be stored, nil when it may. It looks at most once a second.
+// check tells why nothing new may be stored, nil when it may. It looks at most every roomEvery: a fast sender fills a small reserve in a second.
 func (r *room) check() error {
 	if r.dir == "" || time.Since(r.looked) < roomEvery {
 		return r.err
