@@ -230,7 +230,7 @@ func decodeResponse(body []byte) (value, *fault, error) {
 // drain reads to the end, so that an answer that breaks off behind its value is recognised.
 func drain(d *xml.Decoder) error {
 	for {
-		if _, err := d.Token(); err == io.EOF {
+		if _, err := d.Token(); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err

@@ -9,7 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// ErrNobody: no process answers to the name.
+// ErrNobody says that no process answers to the name.
 var ErrNobody = errors.New("no process answers")
 
 func askSubject(name string) string { return "bridge.ask." + hashToken(name) }

@@ -10,7 +10,7 @@ import (
 	"bridge/internal/events"
 )
 
-// ErrOwned: a living process owns the quota group; its permits are to be had from there.
+// ErrOwned says that a living process owns the quota group; its permits are to be had from there.
 var ErrOwned = errOwned
 
 // Borrowed is the ownership of a quota group for a short while, by a process that does not work it: a command that

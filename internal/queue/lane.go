@@ -253,8 +253,8 @@ func (g *group) fill(ctx context.Context) (bool, error) {
 		ln.hint.more.Store(false) // before looking: a hint that comes now counts
 		msgs, err := fetch(ln.consumer, min(n, takeAtOnce))
 		if errors.Is(err, errNoAnswer) {
-			ln.hint.give()
-			return true, nil // look again
+			ln.lookAt = time.Now() // again, after a look at whether this process is to go on
+			continue
 		}
 		if err != nil {
 			return false, fmt.Errorf("take work: %w", err)

@@ -96,7 +96,9 @@ func (c *crowd) term(ctx context.Context) error {
 	go func() { watched <- c.watch(ctx, known) }()
 	defer func() {
 		cancel()
-		<-watched
+		if err := <-watched; err != nil && !errors.Is(err, context.Canceled) {
+			c.q.log.Debug("the list of processes is not followed any more", "err", err)
+		}
 	}()
 	tick := time.NewTicker(c.q.opt.MemberTTL / renewShare)
 	defer tick.Stop()

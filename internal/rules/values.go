@@ -244,7 +244,7 @@ func (p provider) FindStructFieldType(structType, name string) (*types.FieldType
 	}
 	return &types.FieldType{
 		Type:    f.typ,
-		IsSet:   func(native any) bool { return f.isSet(native) },
+		IsSet:   f.isSet,
 		GetFrom: func(native any) (any, error) { return f.get(name, native) },
 	}, true
 }

@@ -133,7 +133,7 @@ func parseAnswer(b []byte) (tree, error) {
 }
 
 func (l *lookup) fetch(ctx context.Context, path string) ([]byte, error) {
-	req, err := http.NewRequest(http.MethodGet, l.base.String()+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.base.String()+path, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func (l *lookup) post(ctx context.Context, path string, document any) (tree, err
 	if err != nil {
 		return tree{}, err
 	}
-	req, err := http.NewRequest(http.MethodPost, l.base.String()+path, strings.NewReader(string(b)))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.base.String()+path, strings.NewReader(string(b)))
 	if err != nil {
 		return tree{}, err
 	}

@@ -56,7 +56,7 @@ func (a *paypalAPI) get(ctx context.Context, path string) (tree, error) {
 }
 
 func (a *paypalAPI) login(ctx context.Context) error {
-	req, err := http.NewRequest(http.MethodPost, a.base.String()+"/v1/oauth2/token", strings.NewReader("grant_type=client_credentials"))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.base.String()+"/v1/oauth2/token", strings.NewReader("grant_type=client_credentials"))
 	if err != nil {
 		return err
 	}

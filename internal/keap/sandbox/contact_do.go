@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -18,7 +19,7 @@ func deleteContact(t *tenant, c *call) reply {
 
 // refuse answers an error of reading a body.
 func (c *call) refuse(err error) reply {
-	if r, ok := err.(refusal); ok {
+	if r := (refusal{}); errors.As(err, &r) {
 		return c.fail(r.status, r.message)
 	}
 	return c.bad(err.Error())

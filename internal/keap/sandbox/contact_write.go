@@ -85,7 +85,7 @@ var contactProperties = func() map[int]map[string]reading {
 func (t *tenant) readContact(c *call, mask []string) (*write, error) {
 	var body map[string]json.RawMessage
 	if err := json.Unmarshal(c.body, &body); err != nil {
-		return nil, fmt.Errorf("Cannot parse request: %s", err)
+		return nil, fmt.Errorf("Cannot parse request: %w", err)
 	}
 	w := &write{t: t, c: c, reasons: map[string]string{}}
 	known := contactProperties[c.version]

@@ -155,7 +155,7 @@ func (s *jsonShape) check(body []byte, strict bool) error {
 	case s.properties != nil:
 		var got map[string]json.RawMessage
 		if err := json.Unmarshal(body, &got); err != nil {
-			return fmt.Errorf("Cannot parse request: %s", err)
+			return fmt.Errorf("Cannot parse request: %w", err)
 		}
 		for name, value := range got {
 			inner, ok := s.properties[name]
@@ -172,7 +172,7 @@ func (s *jsonShape) check(body []byte, strict bool) error {
 	case s.elements != nil && s.elements.holds():
 		var got []json.RawMessage
 		if err := json.Unmarshal(body, &got); err != nil {
-			return fmt.Errorf("Cannot parse request: %s", err)
+			return fmt.Errorf("Cannot parse request: %w", err)
 		}
 		for _, value := range got {
 			if err := s.elements.check(value, strict); err != nil {
