@@ -134,7 +134,7 @@ func TestKill(t *testing.T) {
 	q := openQueue(t, Options{DataDir: dir, Logger: testLog(t), ParseIngest: parseTestIngest})
 	b := &bench{Queue: q, groups: &testGroups{decide: witnessed(q, w)}, front: &testFront{}}
 	b.start(t)
-	accepted, effects, repeated := readWitness(t, dir)
+	accepted, effects, _ := readWitness(t, dir)
 	t.Logf("%d accepted, %d effects, %d kills", len(accepted), effects, kills)
 	if len(accepted) == 0 {
 		t.Fatal("nothing was accepted")
@@ -147,7 +147,7 @@ func TestKill(t *testing.T) {
 		}
 		return true
 	})
-	if _, _, repeated = readWitness(t, dir); len(repeated) > 0 {
+	if _, _, repeated := readWitness(t, dir); len(repeated) > 0 {
 		t.Errorf("steps that were recorded as done ran again: %v", repeated)
 	}
 	b.index.mu.Lock()
