@@ -65,6 +65,7 @@ type task struct {
 	marks   events.Marks
 	calls   int
 	changed bool  // marks differ from what is stored
+	renewed bool  // the contact step is asked for once more, because its contact is gone
 	unsaved error // the marks could not be stored: see save
 }
 
@@ -263,6 +264,9 @@ func (t *task) take(s *events.Step, r calls.Result) (_ events.Verdict, ok bool) 
 		return events.Verdict{}, true
 	}
 	j := judge(s, r)
+	if j.reason == events.ContactUnknown && t.renew() {
+		return events.Verdict{}, true
+	}
 	if j.kind == events.VerdictRetry && j.counts {
 		t.marks.Attempts++
 		if t.marks.Attempts >= maxAttempts {
