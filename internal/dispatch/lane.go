@@ -67,6 +67,7 @@ type Lane struct {
 type line struct {
 	queues  [len(events.Priorities) + 1][]*held // the last one holds replays
 	running *held
+	dropped bool // a verdict could not be recorded: nothing of this contact runs here any more
 }
 
 // held is one delivery in hand.
@@ -119,6 +120,9 @@ func (l *Lane) Take(d events.Delivery, settle func(context.Context, events.Verdi
 		ln = &line{}
 		l.lines[name] = ln
 	}
+	if ln.dropped {
+		return
+	}
 	h := &held{Delivery: d, full: d.Size, settle: settle, due: d.NotBefore}
 	q := queueOf(&d)
 	ln.queues[q] = append(ln.queues[q], h)
@@ -158,7 +162,7 @@ func (l *Lane) runNextLocked(name string, ln *line) {
 			return
 		}
 	}
-	if empty {
+	if empty && !ln.dropped {
 		delete(l.lines, name)
 	}
 }
@@ -194,11 +198,12 @@ func (l *Lane) run(name string, ln *line, q int, h *held, body *events.Data) {
 	case l.closed:
 		return
 	case err != nil:
-		// Somebody else owns the group by now, or the queue is going down: what is not settled stays there.
+		// Somebody else owns the group by now, or the queue is going down: what is not settled stays there, and
+		// what stands behind it must not overtake it.
 		if !errors.Is(err, context.Canceled) {
 			l.log.Warn("a verdict could not be recorded; the event stays in the queue", "event", h.Event.ID, "err", err)
 		}
-		l.dropHeadLocked(ln, q)
+		l.dropLineLocked(ln)
 	case state == events.Parked:
 		h.Attempt, h.due = v.Attempt, v.Until
 		l.parkHeadLocked(name, ln, q)
@@ -319,6 +324,20 @@ func (l *Lane) dropHeadLocked(ln *line, q int) {
 	for _, next := range ln.queues[q] {
 		if next.parked {
 			l.unparkLocked(next)
+		}
+	}
+}
+
+// dropLineLocked leaves all that is in line for a contact to the queue, and with it what comes until Close: it would
+// overtake what was dropped.
+func (l *Lane) dropLineLocked(ln *line) {
+	ln.dropped = true
+	for q := range ln.queues {
+		for len(ln.queues[q]) > 0 {
+			if timer := ln.queues[q][0].timer; timer != nil {
+				timer.Stop()
+			}
+			l.dropHeadLocked(ln, q)
 		}
 	}
 }

@@ -248,22 +248,6 @@ func (ctxHandler) Handle(ctx context.Context, _ events.Delivery) events.Verdict 
 	return events.Verdict{Kind: events.VerdictSnooze, Reason: events.ShuttingDown}
 }
 
-func TestSettleThatFailsLeavesTheEvent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		w.handle = func(events.Delivery) events.Verdict { return events.Verdict{Kind: events.VerdictDone} }
-		l := NewLane(w, w, DefaultLimits, quiet)
-		l.Take(events.Delivery{Seq: 1, Contact: "a"}, func(context.Context, events.Verdict) error { return errors.New("not the owner any more") })
-		synctest.Wait()
-		if len(l.lines) != 0 || l.active != 0 {
-			t.Errorf("the lane still holds %d lines, %d deliveries", len(l.lines), l.active)
-		}
-		if err := l.Close(t.Context()); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
 func (w *world) seqs() []uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()

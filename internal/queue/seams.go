@@ -16,7 +16,7 @@ type Hands interface {
 	// Take hands a delivery over without blocking. settle is called for every verdict: once with a settling one
 	// (Done, Bury, Doubt), before it any number of times with a parking one (Snooze, Retry), after which the
 	// Hands keep the delivery and try it again when it is due. A settle that fails leaves the delivery to
-	// the next owner: the Hands drop it.
+	// the next owner: the Hands drop it, and all of its contact that they have or are given until Close.
 	Take(d events.Delivery, settle Settle)
 	// Close stops taking and working: what is in the middle of a call ends it until ctx is done, the rest is dropped
 	// without a verdict and stays in the queue.
