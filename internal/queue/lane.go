@@ -149,7 +149,7 @@ func (g *group) end() {
 			g.q.log.Error("a quota group did not close", "group", g.name, "err", err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
+	ctx, cancel := g.w.givingBack()
 	defer cancel()
 	for _, ln := range g.lanes {
 		g.closeLane(ctx, ln)
@@ -176,12 +176,20 @@ func (g *group) work(ctx context.Context) error {
 	defer look.Stop()
 	for {
 		changed := g.w.members.changed()
+		held, stay, err := g.fit()
+		if err != nil || !stay {
+			return err
+		}
 		took, err := g.fill(ctx)
 		if err != nil {
 			return err
 		}
-		if took {
+		if took || held > 0 {
 			idle = g.q.opt.Now()
+		} else if g.q.opt.Now().Sub(idle) > groupIdle {
+			return nil
+		}
+		if took {
 			continue
 		}
 		look.Reset(g.soonest())
@@ -200,24 +208,22 @@ func (g *group) work(ctx context.Context) error {
 				return err
 			}
 		}
-		g.mu.Lock()
-		broken, held := g.broken, len(g.inHand)
-		g.mu.Unlock()
-		if broken != nil {
-			return broken
-		}
-		if !g.lease.Valid() {
-			return ErrLostOwnership
-		}
-		if g.w.members.owner(groupUnit(g.name)) != g.w.members.self() {
-			return nil
-		}
-		if held > 0 {
-			idle = g.q.opt.Now()
-		} else if g.q.opt.Now().Sub(idle) > groupIdle {
-			return nil
-		}
 	}
+}
+
+// fit tells how much is in hand, and whether the term may go on.
+func (g *group) fit() (held int, stay bool, err error) {
+	g.mu.Lock()
+	held, err = len(g.inHand), g.broken
+	g.mu.Unlock()
+	switch {
+	case err != nil:
+	case !g.lease.Valid():
+		err = ErrLostOwnership
+	default:
+		stay = g.w.members.owner(groupUnit(g.name)) == g.w.members.self()
+	}
+	return held, stay, err
 }
 
 // soonest tells how long until a lane wants to be looked at again.

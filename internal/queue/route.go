@@ -76,7 +76,7 @@ func (r *router) term() error {
 	defer cancel()
 	defer func() {
 		r.lease.Store(nil)
-		done, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+		done, cancel := r.w.givingBack()
 		defer cancel()
 		if err := l.release(done); err != nil {
 			r.q.log.Warn("routing could not be given back", "err", err)

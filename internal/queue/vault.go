@@ -52,11 +52,19 @@ const (
 // LockNote keeps every other process from holding the same lock until unlock, or until lockLife has passed since its
 // holder crashed. It waits until ctx ends.
 func (q *Queue) LockNote(ctx context.Context, name string) (unlock func(), err error) {
+	return q.lock(ctx, name, lockLife)
+}
+
+func (q *Queue) lock(ctx context.Context, name string, life time.Duration) (unlock func(), err error) {
 	subject := lockSubject(name)
 	look := time.NewTicker(lockLook)
 	defer look.Stop()
 	for {
-		ack, err := q.js.Publish(ctx, subject, []byte(q.process), jetstream.WithExpectLastSequencePerSubject(0), jetstream.WithMsgTTL(lockLife))
+		seq, err := q.free(ctx, subject)
+		if err != nil {
+			return nil, err
+		}
+		ack, err := q.js.Publish(ctx, subject, []byte(q.process), jetstream.WithExpectLastSequencePerSubject(seq), jetstream.WithMsgTTL(life))
 		if err == nil {
 			return q.unlocker(ack.Sequence), nil
 		}
@@ -69,6 +77,21 @@ func (q *Queue) LockNote(ctx context.Context, name string) (unlock func(), err e
 		case <-look.C:
 		}
 	}
+}
+
+// free is what a lock's subject holds while nobody has it, as a write is to expect it: nothing, or the marker that the server leaves for
+// a minute where a lock ran out. While somebody has it, it is nothing too, and the write is refused.
+func (q *Queue) free(ctx context.Context, subject string) (seq uint64, err error) {
+	msg, err := q.newest(ctx, streamLedger, subject)
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return 0, nil
+	case err != nil:
+		return 0, fmt.Errorf("look at a lock: %w", err)
+	case isMarker(msg.Header):
+		return msg.Sequence, nil
+	}
+	return 0, nil
 }
 
 // unlocker deletes the lock's message, and only that: a lock that ran out may have a new holder.

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func TestNotesAreComparedAndSet(t *testing.T) {
@@ -64,4 +65,29 @@ func TestLockHasOneHolder(t *testing.T) {
 	if _, err := q.LockNote(ctx, "tokens"); err == nil {
 		t.Error("a held lock was taken")
 	}
+}
+
+// TestLockOutlivesItsHolderForAWhile: a lock whose holder crashed is to be had when its life is over, and not only when the
+// server's marker for that is gone as well.
+func TestLockOutlivesItsHolderForAWhile(t *testing.T) {
+	t.Parallel()
+	q := openQueue(t, Options{DataDir: t.TempDir()})
+	if _, err := q.lock(t.Context(), "tokens", time.Second); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	unlock, err := q.lock(ctx, "tokens", time.Minute)
+	if err != nil {
+		t.Fatal("a lock that ran out is not to be had: ", err)
+	}
+	msg, err := q.newest(ctx, streamLedger, lockSubject("tokens"))
+	if err != nil || isMarker(msg.Header) {
+		t.Errorf("%+v, %v", msg, err)
+	}
+	unlock()
+	if unlock, err = q.LockNote(ctx, "tokens"); err != nil {
+		t.Fatal(err)
+	}
+	unlock()
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -158,6 +159,17 @@ func (q *Queue) tell(units string) {
 	}
 }
 
+// parting is how much longer than a stop may take a unit is tried to be given back.
+const parting = time.Second
+
+// givingBack bounds how long a unit is tried to be given back: a server that has fallen silent must not hold up a stop.
+// Whoever is to have the unit gets it all the same, when the lease of this process is over.
+func (w *work) givingBack() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
+	stop := context.AfterFunc(w.closed, func() { time.AfterFunc(parting, cancel) })
+	return ctx, func() { stop(); cancel() }
+}
+
 // Stop ends routing and working: nothing more is taken, calls in the middle end until ctx is done, what is unsettled
 // stays in the queue for the next owner. Accept and Record go on working until Close.
 func (q *Queue) Stop(ctx context.Context) error { return q.stopWork(ctx) }
@@ -181,7 +193,9 @@ func (q *Queue) stopWork(ctx context.Context) error {
 	w.cancel()
 	w.all.Wait()
 	w.drop()
-	err := w.members.leave(ctx)
+	parted, cancel := w.givingBack()
+	defer cancel()
+	err := w.members.leave(parted)
 	if w.wakes != nil {
 		err = errors.Join(err, w.wakes.Unsubscribe())
 	}
