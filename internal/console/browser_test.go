@@ -1,9 +1,7 @@
 package console
 
 import (
-	"bufio"
-	"encoding/base64"
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -13,36 +11,27 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
 )
 
-// browser drives a real Chromium over its debugging pipe: JSON messages that end with a zero byte.
+// browser is one tab of a real Chromium.
 type browser struct {
-	t       *testing.T
-	to      *os.File
-	session string
+	t   *testing.T
+	ctx context.Context
 
 	mu     sync.Mutex
-	last   int
-	wait   map[int]chan answer
-	loads  chan struct{} // a page has loaded
-	faults []string      // what the browser complained of
-}
-
-type answer struct {
-	ID        int             `json:"id"`
-	SessionID string          `json:"sessionId"`
-	Method    string          `json:"method"`
-	Params    json.RawMessage `json:"params"`
-	Result    json.RawMessage `json:"result"`
-	Error     *struct {
-		Message string `json:"message"`
-	} `json:"error"`
+	faults []string // what the browser complained of
 }
 
 // browserPatience is how long anything in the browser may take.
 const browserPatience = 30 * time.Second
 
-// openBrowser starts Chromium, or skips the test by name where there is none.
+// openBrowser starts Chromium, headless and silent towards the network, or skips the test by name where there is none.
 func openBrowser(t *testing.T) *browser {
 	t.Helper()
 	var path string
@@ -58,216 +47,39 @@ func openBrowser(t *testing.T) *browser {
 	if testing.Short() {
 		t.Skipf("%s did not run: -short", t.Name())
 	}
-	theirIn, ourOut, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU)
+	for _, quiet := range []string{"disable-background-networking", "disable-component-update", "disable-sync", "disable-quic", "disable-domain-reliability", "no-pings"} {
+		options = append(options, chromedp.Flag(quiet, true))
 	}
-	ourIn, theirOut, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	profile, err := os.MkdirTemp("", "bridge-browser-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-		"--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--user-data-dir="+profile, "--remote-debugging-pipe", "about:blank")
-	cmd.ExtraFiles = []*os.File{theirIn, theirOut}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	_, _ = theirIn.Close(), theirOut.Close()
-	b := &browser{t: t, to: ourOut, wait: map[int]chan answer{}, loads: make(chan struct{}, 16)}
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		b.read(ourIn)
-	}()
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	b := &browser{t: t}
+	ctx, leave := chromedp.NewContext(allocator, chromedp.WithListener(b.listen))
+	b.ctx = ctx
 	t.Cleanup(func() {
-		_, _ = ourOut.Write([]byte(`{"id":1000000,"method":"Browser.close"}` + "\x00"))
-		kill := time.AfterFunc(browserPatience, func() { _ = cmd.Process.Kill() })
-		_ = cmd.Wait()
-		kill.Stop()
-		_ = ourOut.Close()
-		_ = ourIn.Close()
-		<-read
-		_ = os.RemoveAll(profile) // its helpers may still be writing there
+		leave()
+		stop()
 	})
-	var target struct{ TargetID string }
-	b.call("Target.createTarget", map[string]any{"url": "about:blank"}, &target)
-	var attached struct{ SessionID string }
-	b.call("Target.attachToTarget", map[string]any{"targetId": target.TargetID, "flatten": true}, &attached)
-	b.session = attached.SessionID
-	for _, domain := range []string{"Page", "Runtime", "Log"} {
-		b.call(domain+".enable", nil, nil)
-	}
+	b.do(chromedp.Navigate("about:blank"), chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		_, err := cdp.Call(ctx, tab, log.Enable, cdp.Empty{})
+		return err
+	}))
 	return b
 }
 
-func (b *browser) read(from *os.File) {
-	in := bufio.NewReaderSize(from, 1<<20)
-	for {
-		text, err := in.ReadBytes(0)
-		if err != nil {
-			return
-		}
-		var a answer
-		if json.Unmarshal(text[:len(text)-1], &a) != nil {
-			continue
-		}
-		b.mu.Lock()
-		switch a.Method {
-		case "":
-			if ch := b.wait[a.ID]; ch != nil {
-				ch <- a
-				delete(b.wait, a.ID)
-			}
-		case "Page.loadEventFired":
-			select {
-			case b.loads <- struct{}{}:
-			default:
-			}
-		case "Log.entryAdded", "Runtime.exceptionThrown":
-			b.faults = append(b.faults, string(a.Params))
-		}
-		b.mu.Unlock()
-	}
-}
-
-// call asks the browser for something and waits for its answer.
-func (b *browser) call(method string, params, into any) {
-	b.t.Helper()
-	ch := make(chan answer, 1)
-	b.mu.Lock()
-	b.last++
-	id := b.last
-	b.wait[id] = ch
-	b.mu.Unlock()
-	if params == nil {
-		params = struct{}{}
-	}
-	body, err := json.Marshal(map[string]any{"id": id, "method": method, "params": params, "sessionId": b.session})
-	if b.session == "" {
-		body, err = json.Marshal(map[string]any{"id": id, "method": method, "params": params})
-	}
-	if err == nil {
-		_, err = b.to.Write(append(body, 0))
-	}
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	select {
-	case a := <-ch:
-		if a.Error != nil {
-			b.t.Fatalf("%s: %s", method, a.Error.Message)
-		}
-		if into != nil {
-			if err := json.Unmarshal(a.Result, into); err != nil {
-				b.t.Fatalf("%s: %v", method, err)
-			}
-		}
-	case <-time.After(browserPatience):
-		b.t.Fatalf("%s: no answer", method)
-	}
-}
-
-// load goes to an address and waits until it has loaded.
-func (b *browser) load(url string) {
-	b.t.Helper()
-	b.settle()
-	b.call("Page.navigate", map[string]any{"url": url}, nil)
-	b.loaded()
-}
-
-// settle forgets loads that nobody waited for.
-func (b *browser) settle() {
-	for len(b.loads) > 0 {
-		<-b.loads
-	}
-}
-
-func (b *browser) loaded() {
-	b.t.Helper()
-	select {
-	case <-b.loads:
-	case <-time.After(browserPatience):
-		b.t.Fatal("the page does not load")
-	}
-}
-
-// eval gives the value of a JavaScript expression; promises are waited for.
-func (b *browser) eval(expression string, into any) {
-	b.t.Helper()
-	if err := b.tryEval(expression, into); err != nil {
-		b.t.Fatal(err)
-	}
-}
-
-func (b *browser) tryEval(expression string, into any) error {
-	b.t.Helper()
-	var out struct {
-		Result           struct{ Value json.RawMessage }
-		ExceptionDetails *struct{ Exception struct{ Description string } }
-	}
-	b.call("Runtime.evaluate", map[string]any{"expression": expression, "awaitPromise": true, "returnByValue": true}, &out)
-	if out.ExceptionDetails != nil {
-		return errors.New(expression + ": " + out.ExceptionDetails.Exception.Description)
-	}
-	if into == nil {
-		return nil
-	}
-	return json.Unmarshal(out.Result.Value, into)
-}
-
-// until waits in the page until an expression is true.
-func (b *browser) until(what, expression string) {
-	b.t.Helper()
-	var ok bool
-	b.eval(fmt.Sprintf(`new Promise((done) => { const end = Date.now() + %d; const look = () => { let ok = false; try { ok = !!(%s); } catch {}
-		ok || Date.now() > end ? done(ok) : setTimeout(look, 50); }; look(); })`, browserPatience.Milliseconds()/2, expression), &ok)
-	if !ok {
-		var text string
-		b.eval("document.title + '\\n' + document.querySelector('main').innerText", &text)
-		b.t.Fatalf("%s: not within %s on\n%s", what, browserPatience/2, text)
-	}
-}
-
-// click presses what an expression names and waits for the page that follows.
-func (b *browser) click(expression string) {
-	b.t.Helper()
-	b.settle()
-	b.eval(fmt.Sprintf(`(() => { const e = %s; if (!e) throw new Error("nothing to press"); e.click(); })()`, expression), nil)
-	b.loaded()
-}
-
-// screen sets size and scheme.
-func (b *browser) screen(width, height int, dark bool) {
-	b.t.Helper()
-	scheme := "light"
-	if dark {
-		scheme = "dark"
-	}
-	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}, nil)
-	b.call("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}}}, nil)
-}
-
-// shoot writes a picture of the whole page to the folder BRIDGE_SCREENSHOTS, when it is set.
-func (b *browser) shoot(name string) {
-	b.t.Helper()
-	folder := os.Getenv("BRIDGE_SCREENSHOTS")
-	if folder == "" {
+// listen notes what the browser complains of.
+func (b *browser) listen(event any) {
+	complaint := ""
+	switch e := event.(type) {
+	case *log.EventEntryAdded:
+		complaint = fmt.Sprint(e.Entry.Level, " ", e.Entry.Text, " ", e.Entry.URL)
+	case *runtime.EventExceptionThrown:
+		complaint = fmt.Sprint(e.ExceptionDetails.Text, " ", e.ExceptionDetails.URL)
+	default:
 		return
 	}
-	var shot struct{ Data string }
-	b.call("Page.captureScreenshot", map[string]any{"format": "png", "captureBeyondViewport": true}, &shot)
-	picture, err := base64.StdEncoding.DecodeString(shot.Data)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	name = strings.Trim(strings.NewReplacer("/", "-", "?", "-", "&", "-", "=", "-").Replace(name), "-")
-	if err := os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o600); err != nil {
-		b.t.Fatal(err)
-	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.faults = append(b.faults, complaint)
 }
 
 // complaints gives what the browser complained of since the last time.
@@ -277,4 +89,126 @@ func (b *browser) complaints() []string {
 	faults := b.faults
 	b.faults = nil
 	return faults
+}
+
+// do runs steps in the tab, in order.
+func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, steps...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// load goes to an address and waits until it has loaded.
+func (b *browser) load(url string) {
+	b.t.Helper()
+	b.within(chromedp.Navigate(url))
+}
+
+// click presses what a CSS selector finds first and waits for the page that follows.
+func (b *browser) click(selector string) {
+	b.t.Helper()
+	b.within(func(ctx context.Context, tab *chromedp.Target) (chromedp.Void, error) {
+		_, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(selector)))
+		return chromedp.Void{}, err
+	})
+}
+
+// within runs a step that must end within browserPatience.
+func (b *browser) within(step chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, browserPatience)
+	defer cancel()
+	if err := chromedp.Do(ctx, step); err != nil {
+		b.t.Fatalf("%v on\n%s", err, b.text())
+	}
+}
+
+// write types text into a field, key by key.
+func (b *browser) write(selector, text string) {
+	b.t.Helper()
+	b.within(chromedp.SendKeys(chromedp.CSS(selector), text))
+}
+
+// press sends keys to whatever has the focus.
+func (b *browser) press(keys string) {
+	b.t.Helper()
+	b.within(chromedp.KeyEvent(keys))
+}
+
+// until waits in the page until an expression is true.
+func (b *browser) until(what, expression string) {
+	b.t.Helper()
+	// Looked at now and then, not with each frame: a headless tab need not draw any.
+	if _, err := chromedp.Run(b.ctx, chromedp.Poll[bool]("!!("+expression+")", chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(browserPatience))); err != nil {
+		b.t.Fatalf("%s: %v on\n%s", what, err, b.text())
+	}
+}
+
+// text is what the page says.
+func (b *browser) text() string {
+	text, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`location.pathname + ": " + document.title + "\n" + (document.querySelector("main") || document.body).innerText`))
+	return text + errorText(err)
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return " (" + err.Error() + ")"
+}
+
+// eval gives the value of a JavaScript expression; promises are waited for.
+func eval[T any](b *browser, expression string) T {
+	b.t.Helper()
+	value, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	if err != nil && !errors.Is(err, chromedp.ErrJSUndefined) {
+		b.t.Fatal(err)
+	}
+	return value
+}
+
+// screen sets size and scheme.
+func (b *browser) screen(width, height int64, dark bool) {
+	b.t.Helper()
+	scheme := "light"
+	if dark {
+		scheme = "dark"
+	}
+	var options []chromedp.EmulateViewportOption
+	if width < 500 {
+		options = append(options, chromedp.EmulateMobile)
+	}
+	b.do(chromedp.EmulateViewport(width, height, options...), chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		_, err := cdp.Call(ctx, tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		})
+		return err
+	}))
+}
+
+// artefacts is where pictures of the pages are put: BRIDGE_SCREENSHOTS, or else artefacts/console of the project.
+func artefacts(t *testing.T) string {
+	t.Helper()
+	folder := os.Getenv("BRIDGE_SCREENSHOTS")
+	if folder == "" {
+		folder = filepath.Join("..", "..", "artefacts", "console")
+	}
+	if err := os.MkdirAll(folder, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+// shoot writes a picture of the whole page.
+func (b *browser) shoot(name string) {
+	b.t.Helper()
+	picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	name = strings.Trim(strings.NewReplacer("/", "-", "?", "-", "&", "-", "=", "-").Replace(name), "-")
+	if err := os.WriteFile(filepath.Join(artefacts(b.t), name+".png"), picture, 0o600); err != nil {
+		b.t.Fatal(err)
+	}
 }

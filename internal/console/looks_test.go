@@ -108,20 +108,16 @@ func TestLooks(t *testing.T) {
 	d.answer(200, &job, "POST", "/api/replays", `{"filter":{"state":"failed"},"dry_run":true}`)
 	paths := append(pagesOf(key, job.ID), "/events/"+doubt, "/nothing")
 	sizes := []struct {
-		width, height int
+		width, height int64
 		dark          bool
 	}{{1280, 900, false}, {380, 800, true}, {380, 800, false}, {1280, 900, true}}
-	if os.Getenv("BRIDGE_SCREENSHOTS") == "" {
-		sizes = sizes[:2] // each width and each scheme once
-	}
 	for _, size := range sizes {
 		b.screen(size.width, size.height, size.dark)
 		for _, path := range paths {
 			name := fmt.Sprintf("%s %d dark=%v", path, size.width, size.dark)
 			b.load(d.server.URL + path)
 			for what, expression := range map[string]string{"sticks out": overflow, "is faint": faint, "has no name": unnamed} {
-				var found []string
-				b.eval(expression, &found)
+				found := eval[[]string](b, expression)
 				for _, f := range found[:min(len(found), 5)] {
 					t.Errorf("%s: %s: %s", name, what, f)
 				}
@@ -133,61 +129,5 @@ func TestLooks(t *testing.T) {
 		if !strings.Contains(c, "404 (Not Found)") && !strings.Contains(c, "/nothing") {
 			t.Errorf("the browser complains: %s", c)
 		}
-	}
-}
-
-// TestDuty is a night on duty in a real browser: log in, see what is wrong, find an event, replay the group with its
-// preview, answer a doubt, pause and resume; and the page follows by itself.
-func TestDuty(t *testing.T) {
-	b := openBrowser(t)
-	d := newDesk(t, withTokens)
-	for n := range 40 {
-		d.Fail(n, "ada@example.com")
-	}
-	doubt := d.Doubt(100, "carol@example.com")
-	d.CaughtUp(t)
-	b.screen(1280, 900, false)
-
-	b.load(d.server.URL + "/failed")
-	b.eval(`document.querySelector("input[name=token]").value = "`+operatorToken+`"`, nil)
-	b.click(`document.querySelector("main button")`)
-	b.until("logged in, and where it was going", `location.pathname === "/failed" && document.querySelector(".group")`)
-
-	b.click(`document.querySelector(".group a.button")`)
-	b.until("the preview", `document.querySelector("main h1").textContent === "Replay: preview" && /Replay 40 events/.test(document.querySelector("#act").textContent)`)
-	b.click(`document.querySelector("#act form button")`)
-	b.until("the job is done", `location.pathname.startsWith("/jobs/") && /40 of 40/.test(document.querySelector("#progress").textContent)`)
-	d.CaughtUp(t)
-
-	b.load(d.server.URL + "/events?state=waiting")
-	b.until("40 wait", `document.querySelectorAll("#rows tbody tr").length === 40`)
-	b.eval(`document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "j", bubbles: true }))`, nil)
-	b.until("a key goes through the list", `document.querySelector("tr.current a") === document.activeElement`)
-	late := office.Order(500, "default", "shop", "dora@example.com")
-	d.Accept(late, events.Normal)
-	b.until("a new event appears by itself", `document.getElementById("r-`+late.Key()+`")`)
-
-	b.load(d.server.URL + "/events/" + doubt.Key())
-	b.click(`document.querySelector("button[name=happened][value=yes]")`)
-	b.until("the doubt is answered", `/The answer is taken/.test(document.querySelector(".notice").textContent)`)
-	d.CaughtUp(t)
-
-	b.load(d.server.URL + "/accounts")
-	b.click(`document.querySelector("form.buttons button")`)
-	b.until("it is paused", `/Paused by an operator/.test(document.querySelector(".standing").textContent)`)
-	b.click(`document.querySelector("form.buttons button")`)
-	b.until("it goes on", `/Up to date|Working/.test(document.querySelector(".standing").textContent)`)
-
-	d.CaughtUp(t)
-	b.load(d.server.URL + "/audit")
-	var text string
-	b.eval(`document.querySelector("main").innerText`, &text)
-	for _, did := range []string{"replay", "resolve", "pause", "resume"} {
-		if !strings.Contains(text, did) {
-			t.Errorf("the audit does not show %q:\n%s", did, text)
-		}
-	}
-	if c := b.complaints(); len(c) > 0 {
-		t.Errorf("the browser complains: %v", c)
 	}
 }
