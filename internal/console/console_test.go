@@ -31,7 +31,12 @@ type desk struct {
 
 func newDesk(t *testing.T, change func(*Options)) *desk {
 	t.Helper()
-	d := &desk{Office: office.New(t), t: t, log: &bytes.Buffer{}}
+	return newDeskOver(t, office.New(t), change)
+}
+
+func newDeskOver(t *testing.T, o *office.Office, change func(*Options)) *desk {
+	t.Helper()
+	d := &desk{Office: o, t: t, log: &bytes.Buffer{}}
 	opt := Options{Desk: d.Desk, Version: "test", Log: slog.New(slog.NewTextHandler(d.log, &slog.HandlerOptions{Level: slog.LevelInfo}))}
 	if change != nil {
 		change(&opt)

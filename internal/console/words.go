@@ -61,6 +61,8 @@ var reasonWords = map[events.Reason]word{
 // standing says how an account stands. level is ok, wait or bad.
 func standing(a ops.AccountStatus, now time.Time) (text, level string) {
 	switch {
+	case a.Removed:
+		return "Not in the configuration: its events wait until it is there again, or are discarded", "bad"
 	case a.Paused != nil && a.Paused.Reason == events.Paused:
 		return "Paused by an operator", "wait"
 	case a.Paused != nil && (a.Paused.Reason == events.Unauthorized || a.Paused.Reason == events.RefreshLost):

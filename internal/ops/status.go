@@ -31,6 +31,7 @@ type AccountStatus struct {
 	Owner    string     `json:"owner,omitempty"`
 	ByReason Reasons    `json:"failed_by_reason"`
 	Waits    Reasons    `json:"parked_by_reason"`
+	Removed  bool       `json:"removed,omitempty"` // it is not in the configuration (any more) and still has events to settle
 }
 
 // Reasons counts events by reason.
@@ -85,7 +86,8 @@ func (d *Desk) Status(ctx context.Context) (Status, error) {
 	}
 	for _, t := range tallies {
 		s, configured := out.Accounts[t.Account]
-		if !configured && (t.State == events.Done || t.State == events.StateDiscarded) {
+		s.Removed = s.Removed || !configured
+		if s.Removed && (t.State == events.Done || t.State == events.StateDiscarded) {
 			continue
 		}
 		s.count(t)

@@ -35,6 +35,8 @@ type Office struct {
 	ProblemList []ops.Problem
 
 	mu        sync.Mutex
+	past      stock           // what NewStocked put into the history
+	begin     events.Position // where records begin
 	records   []events.LogRecord
 	pos       events.Position
 	changed   chan struct{}
@@ -51,18 +53,22 @@ type Office struct {
 // New opens an office; it closes with the test.
 func New(t testing.TB) *Office {
 	t.Helper()
+	index, err := history.Open(t.Context(), filepath.Join(t.TempDir(), "history.db"), history.Options{Hash: hash})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newOffice(t, index, 0, events.Position{})
+}
+
+func newOffice(t testing.TB, index *history.Index, past stock, begin events.Position) *Office {
 	o := &Office{
+		Index: index, past: past, begin: begin, pos: begin,
 		changed: make(chan struct{}), events: map[string]*events.Event{}, seqs: map[string]uint64{},
 		journals: map[string]events.Journal{}, discarded: map[string]events.Outcome{}, states: map[string]events.Outcome{},
 		AccountList: []ops.Account{{Name: "default", App: "ab123", Group: "ab123", Owner: "bridge-1", Ready: true, Quota: ops.Quota{
 			Second: ops.Window{Limit: 10, Used: 3}, Minute: ops.Window{Limit: 240, Used: 61}, Day: ops.Window{Limit: 30000, Used: 812, Elsewhere: 40, ResetsAt: midnight()},
 		}}},
 	}
-	index, err := history.Open(t.Context(), filepath.Join(t.TempDir(), "history.db"), history.Options{Hash: hash})
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.Index = index
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- index.Follow(ctx, o) }()
@@ -145,7 +151,7 @@ func (o *Office) CaughtUp(t testing.TB) {
 
 // Tail implements history.Log.
 func (o *Office) Tail(ctx context.Context, after events.Position, fn func([]events.LogRecord) error) error {
-	if after != (events.Position{}) {
+	if after != o.begin {
 		return errors.New("the office's log is read once")
 	}
 	for at := 0; ; {
@@ -168,9 +174,14 @@ func (o *Office) Tail(ctx context.Context, after events.Position, fn func([]even
 }
 
 // Stored implements ops.Archive.
-func (o *Office) Stored(_ context.Context, _, key string, _ uint64) (*events.Event, error) {
+func (o *Office) Stored(_ context.Context, _, key string, seq uint64) (*events.Event, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if seq > 0 && seq <= o.begin.Events {
+		if e := o.past.event(int(seq) - 1); e.Key() == key {
+			return &e, nil
+		}
+	}
 	return o.events[key], nil
 }
 
