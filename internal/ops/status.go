@@ -85,13 +85,15 @@ func (d *Desk) Status(ctx context.Context) (Status, error) {
 		out.Accounts[a.Name] = s
 	}
 	for _, t := range tallies {
-		s, configured := out.Accounts[t.Account]
-		s.Removed = s.Removed || !configured
-		if s.Removed && (t.State == events.Done || t.State == events.StateDiscarded) {
-			continue
+		if _, known := out.Accounts[t.Account]; !known && t.State != events.Done && t.State != events.StateDiscarded {
+			out.Accounts[t.Account] = AccountStatus{Removed: true}
 		}
-		s.count(t)
-		out.Accounts[t.Account] = s
+	}
+	for _, t := range tallies {
+		if s, known := out.Accounts[t.Account]; known {
+			s.count(t)
+			out.Accounts[t.Account] = s
+		}
 	}
 	return out, nil
 }
