@@ -81,9 +81,10 @@ func (p *Planner) sendPairs(account *Account, t *batch, s *search) bool {
 		answerAll(t.pairs, seatAnswer{err: err})
 		return false
 	}
+	ctx, heard := keap.Overhear(p.calls)
 	started := time.Now()
-	results, err := p.request(account, t)
-	p.record(t.account(), t.action().operation(), t.prio, started, len(t.pairs), err, servedBy(t.pairs))
+	results, err := p.request(ctx, account, t)
+	p.record(made{t.account(), t.action().operation(), t.prio, t.since(), started, len(t.pairs), err, servedBy(t.pairs), heard})
 	if err == nil {
 		p.xmlrpc.restAnswered(t.account(), time.Now())
 	}
@@ -110,6 +111,17 @@ func (p *Planner) sendPairs(account *Account, t *batch, s *search) bool {
 		q.answer(a)
 	}
 	return err == nil
+}
+
+// since is when the oldest of its pairs began to wait.
+func (t *batch) since() time.Time {
+	oldest := t.pairs[0].since
+	for _, q := range t.pairs[1:] {
+		if q.since.Before(oldest) {
+			oldest = q.since
+		}
+	}
+	return oldest
 }
 
 // missing is what it means that a column's target is not found.
@@ -147,12 +159,12 @@ func answerAll(pairs []*pair, a seatAnswer) {
 }
 
 // request calls Keap. results is nil where Keap gives none for each item.
-func (p *Planner) request(account *Account, t *batch) (results map[string]string, err error) {
+func (p *Planner) request(ctx context.Context, account *Account, t *batch) (results map[string]string, err error) {
 	items := make([]string, len(t.pairs))
 	for i, q := range t.pairs {
 		items[i] = q.item(t)
 	}
-	k, ctx := account.Keap, p.calls
+	k := account.Keap
 	if t.row != nil {
 		if t.row.key.action == removeTag {
 			return nil, k.RemoveTags(ctx, t.row.key.contact, items)

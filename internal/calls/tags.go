@@ -147,19 +147,20 @@ func (t *task) loadTags(ctx context.Context, tags *accountTags, r *Result) error
 // pages runs an iterator of the client with a permit for each page and records each as a call.
 func (t *task) pages(ctx context.Context, r *Result, operation string, run func(ctx context.Context, permit keap.Permit) error) error {
 	var (
-		release func()
-		started time.Time
+		release        func()
+		since, started time.Time
 	)
 	end := func(err error) {
 		if release != nil {
 			release()
 			release = nil
 			r.Calls++
-			t.record(t.Account, operation, t.Priority, started, 0, err, t.served(nil))
+			t.record(made{t.Account, operation, t.Priority, since, started, 0, err, t.served(nil), nil})
 		}
 	}
 	err := run(t.Planner.calls, func(context.Context) error {
 		end(nil)
+		since = time.Now()
 		done, err := t.permit(ctx, &solo{prio: t.Priority, rank: beginning, account: t.Account, contact: t.Contact})
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -112,6 +113,7 @@ type request struct {
 	subjects  int
 	may       func() error // over XML-RPC: asked when the permit is there; an error gives the request up unsent
 	send      func(ctx context.Context) error
+	since     time.Time // it waits for its permit since then
 }
 
 // throttledTries is how often a call that Keap refused for its quota is tried again here: the ledger knows by then
@@ -121,6 +123,7 @@ const throttledTries = 5
 // call makes one request with a permit of its own and notes it in r.
 func (t *task) call(ctx context.Context, r *Result, q request) error {
 	for try := 1; ; try++ {
+		q.since = time.Now()
 		release, err := t.permit(ctx, &solo{prio: t.Priority, rank: q.rank, account: t.Account, contact: t.Contact, xmlrpc: q.may != nil})
 		if err != nil {
 			return err
@@ -148,15 +151,16 @@ func (t *task) send(ctx context.Context, r *Result, q request) error {
 	if err := t.slot(); err != nil {
 		return err
 	}
+	ctx, heard := keap.Overhear(t.calls)
 	started := time.Now()
-	err := q.send(t.calls)
+	err := q.send(ctx)
 	if keap.KindOf(err) == keap.KindInvalid {
 		return err // refused before it was sent
 	}
 	r.Calls++
 	r.Status = statusOf(err)
 	r.Sent = r.Sent || sentBy(err)
-	t.record(t.Account, q.operation, t.Priority, started, q.subjects, err, t.served(q.step))
+	t.record(made{t.Account, q.operation, t.Priority, q.since, started, q.subjects, err, t.served(q.step), heard})
 	if err == nil && q.operation != "action_sets.run" {
 		t.xmlrpc.restAnswered(t.Account, time.Now())
 	}
@@ -267,23 +271,50 @@ func sentBy(err error) bool {
 	return err == nil
 }
 
+// made is one call to Keap that was made.
+type made struct {
+	account, operation string
+	prio               events.Priority
+	since, started     time.Time // when it began to wait for its permit, and when it was sent
+	subjects           int
+	err                error
+	served             []events.Served
+	heard              *keap.Exchange // nil: nobody needs to read it
+}
+
 // record notes a call for people and for the costs.
-func (p *Planner) record(account, operation string, prio events.Priority, started time.Time, subjects int, err error, served []events.Served) {
+func (p *Planner) record(m made) {
 	report := events.CallReport{
-		Group: p.c.Group, Operation: operation, Priority: prio, Status: statusOf(err), Took: time.Since(started), Subjects: subjects, Served: served,
+		Group: p.c.Group, Operation: m.operation, Priority: m.prio, Status: statusOf(m.err), Took: time.Since(m.started), Waited: m.started.Sub(m.since),
+		Subjects: m.subjects, Served: m.served, Exchange: m.exchange(),
 	}
 	var e *keap.Error
-	if errors.As(err, &e) {
+	if errors.As(m.err, &e) {
 		report.Error = e.Message
-	} else if err != nil {
+	} else if m.err != nil {
 		report.Error = "not sent"
 	}
 	p.mu.Lock()
-	p.tally.add(started, served)
+	p.tally.add(m.started, m.served)
 	p.mu.Unlock()
 	if p.c.Record != nil {
-		p.c.Record(events.Outcome{Kind: events.OutcomeCall, At: started, Account: account, Call: &report})
+		p.c.Record(events.Outcome{Kind: events.OutcomeCall, At: m.started, Account: m.account, Call: &report})
 	}
+}
+
+// exchange is what was heard of the call, for whoever looks into an event that it served.
+func (m *made) exchange() *events.Exchange {
+	if m.heard == nil || m.heard.Method == "" {
+		return nil
+	}
+	x := &events.Exchange{At: m.started.UTC(), Account: m.account, Method: m.heard.Method, Target: m.heard.Target, Status: m.heard.Status,
+		Sent: events.Excerpt(m.heard.Sent), Answered: events.Excerpt(m.heard.Answered)}
+	for _, s := range m.served {
+		if !slices.Contains(x.Keys, s.Key) {
+			x.Keys = append(x.Keys, s.Key)
+		}
+	}
+	return x
 }
 
 // mark is a short text that tells what this step made from everything else, so that it can be found again.

@@ -76,8 +76,10 @@ type ServedCall struct {
 	Status    int           `json:"status"` // HTTP status; 0 when there was no answer
 	Error     string        `json:"error,omitempty"`
 	Took      time.Duration `json:"took_ns"`
+	Waited    time.Duration `json:"waited_ns"` // for its permit
 	Subjects  int           `json:"subjects"`
 	Steps     []string      `json:"steps"`
+	ID        string        `json:"-"` // of its Exchange; "" where none was kept
 }
 
 // Tally counts the events that have all of this in common.

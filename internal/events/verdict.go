@@ -115,8 +115,13 @@ type CallReport struct {
 	Status    int           `json:"status"` // HTTP status; 0 when there was no answer
 	Error     string        `json:"error,omitempty"`
 	Took      time.Duration `json:"took"`
-	Subjects  int           `json:"subjects"` // contacts or tags that it carried
+	Waited    time.Duration `json:"waited,omitempty"` // for its permit, alone or with the oldest of those that it was merged of
+	Subjects  int           `json:"subjects"`         // contacts or tags that it carried
 	Served    []Served      `json:"served,omitempty"`
+
+	// ID finds the Exchange; "" where none is kept. Exchange takes it there and is no part of the log.
+	ID       string    `json:"id,omitempty"`
+	Exchange *Exchange `json:"-"`
 }
 
 // Served names a step that a call worked for.

@@ -204,6 +204,8 @@ func (c *Client) once(ctx context.Context, r request, target string, payload []b
 	if err != nil {
 		return nil, err
 	}
+	heard := overheard(ctx)
+	heard.asked(&r, target, payload, proof)
 	started := time.Now()
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -212,6 +214,7 @@ func (c *Client) once(ctx context.Context, r request, target string, payload []b
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	at := time.Now()
+	heard.got(resp.StatusCode, body, proof)
 	a := &answer{status: resp.StatusCode, header: resp.Header, body: body, proof: proof, took: at.Sub(started)}
 	a.observed = observation(resp.StatusCode, resp.Header, w.wroteAt(started), at)
 	if c.observe != nil {
