@@ -285,9 +285,9 @@ func (b *batch) minute(r *row) {
 	m.lo, m.hi = min(m.lo, r.n), max(m.hi, r.n)
 }
 
-// pulse counts for the minute and for the hour.
+// pulse counts for the minute, the ten minutes that charts of a day are made of, and the hour.
 func (b *batch) pulse(at time.Time, account, what, status string) {
-	for _, span := range [...]int64{spanMinute, spanHour} {
+	for _, span := range [...]int64{spanMinute, spanTen, spanHour} {
 		b.pulses[pulse{span, floor(at.Unix(), span), account, what, status}]++
 	}
 }
@@ -306,6 +306,7 @@ const goalOperation = "goals.achieve"
 // Spans of pulses, in seconds.
 const (
 	spanMinute = 60
+	spanTen    = 600
 	spanHour   = 3600
 	spanDay    = 24 * 3600
 )

@@ -8,12 +8,23 @@ import (
 	"bridge/internal/events"
 )
 
-// Rates counts calls and events over time, oldest first. Minutes are remembered for eight days.
+// accountsOf is the accounts that a table knows, found by leaps through its index; or the one that is asked for. The
+// tables are sorted by account first, so that one account's day costs the same however many others there are.
+func accountsOf(table, where, account string) string {
+	if account != "" {
+		return "WITH a (account) AS (SELECT ?1)"
+	}
+	return "WITH RECURSIVE a (account) AS (SELECT min(account) FROM " + table + " WHERE ?1 = ''" + where +
+		" UNION ALL SELECT (SELECT min(account) FROM " + table + " WHERE account > a.account" + where + ") FROM a WHERE a.account IS NOT NULL)"
+}
+
+// Rates counts calls and events over time, oldest first. Steps below an hour are remembered for eight days.
 func (ix *Index) Rates(ctx context.Context, q events.Series) ([]events.Rate, error) {
-	step := int64(q.Step / time.Second)
-	span := int64(spanHour)
-	if step < spanHour {
-		span, step = spanMinute, max(step, spanMinute)
+	step, span := max(int64(q.Step/time.Second), spanMinute), int64(spanMinute)
+	for _, longer := range []int64{spanTen, spanHour} {
+		if step%longer == 0 {
+			span = longer
+		}
 	}
 	var rates []events.Rate
 	err := ix.each(ctx, func(rows *sql.Rows) error {
@@ -25,10 +36,11 @@ func (ix *Index) Rates(ctx context.Context, q events.Series) ([]events.Rate, err
 		r.At = time.Unix(at, 0).UTC()
 		rates = append(rates, r)
 		return err
-	}, `SELECT at - at % ?1 AS bucket, account, what, status, sum(count) FROM pulse
-		WHERE span = ?2 AND (?3 = '' OR account = ?3) AND at >= ?4 AND at < ?5
-		GROUP BY bucket, account, what, status ORDER BY bucket, account, what, status`,
-		step, span, q.Account, floor(q.Since.Unix(), step), q.Until.Unix())
+	}, accountsOf("pulse", " AND span = ?3", q.Account)+`
+		SELECT at - at % ?2 AS bucket, p.account, what, status, sum(count) FROM a CROSS JOIN pulse p
+		WHERE p.span = ?3 AND p.account = a.account AND at >= ?4 AND at < ?5
+		GROUP BY bucket, p.account, what, status ORDER BY bucket, p.account, what, status`,
+		q.Account, step, span, floor(q.Since.Unix(), step), q.Until.Unix())
 	return rates, err
 }
 
@@ -45,10 +57,11 @@ func (ix *Index) Costs(ctx context.Context, q events.Series) ([]events.RuleCost,
 		c.At = time.Unix(at, 0).UTC()
 		costs = append(costs, c)
 		return err
-	}, `SELECT at - at % ?1 AS bucket, account, rule, sum(events), sum(steps), sum(calls), sum(goals) FROM rule
-		WHERE (?2 = '' OR account = ?2) AND at >= ?3 AND at < ?4
-		GROUP BY bucket, account, rule ORDER BY bucket, account, rule`,
-		step, q.Account, floor(q.Since.Unix(), step), q.Until.Unix())
+	}, accountsOf("rule", "", q.Account)+`
+		SELECT at - at % ?2 AS bucket, r.account, rule, sum(events), sum(steps), sum(calls), sum(goals) FROM a CROSS JOIN rule r
+		WHERE r.account = a.account AND at >= ?3 AND at < ?4
+		GROUP BY bucket, r.account, rule ORDER BY bucket, r.account, rule`,
+		q.Account, step, floor(q.Since.Unix(), step), q.Until.Unix())
 	return costs, err
 }
 
@@ -64,10 +77,10 @@ func (ix *Index) QuotaDays(ctx context.Context, account string, since time.Time)
 		d.Day = time.Unix(day, 0).UTC()
 		days = append(days, d)
 		return err
-	}, `WITH ours AS (
-			SELECT account, at - at % 86400 AS day, sum(count) AS calls FROM pulse
-			WHERE span = 3600 AND at >= ?2 AND (?1 = '' OR account = ?1) AND what NOT IN ('accepted', 'settled') AND what <> 'token'
-			GROUP BY account, day)
+	}, accountsOf("pulse", " AND span = 3600", account)+`, ours AS (
+			SELECT p.account, at - at % 86400 AS day, sum(count) AS calls FROM a CROSS JOIN pulse p
+			WHERE span = 3600 AND p.account = a.account AND at >= ?2 AND what NOT IN ('accepted', 'settled') AND what <> 'token'
+			GROUP BY p.account, day)
 		SELECT account, day, coalesce(q."limit", 0), coalesce(q.used, 0), coalesce(q.elsewhere, 0), coalesce(o.calls, 0)
 		FROM ours o FULL JOIN quota q USING (account, day)
 		WHERE day >= ?2 AND (?1 = '' OR account = ?1) ORDER BY account, day`,

@@ -34,6 +34,13 @@ func TestRatesAndQuota(t *testing.T) {
 			{At: day.Add(time.Minute), Account: "default", What: "contacts.upsert", Status: "none", Count: 1},
 			{At: day.Add(90 * time.Minute), Account: "default", What: "settled", Status: "done", Count: 1},
 		}},
+		{10 * time.Minute, []events.Rate{
+			{At: day, Account: "default", What: "accepted", Count: 1},
+			{At: day, Account: "default", What: "contacts.upsert", Status: "200", Count: 2},
+			{At: day, Account: "default", What: "contacts.upsert", Status: "429", Count: 1},
+			{At: day, Account: "default", What: "contacts.upsert", Status: "none", Count: 1},
+			{At: day.Add(90 * time.Minute), Account: "default", What: "settled", Status: "done", Count: 1},
+		}},
 		{24 * time.Hour, []events.Rate{
 			{At: day.Truncate(24 * time.Hour), Account: "default", What: "accepted", Count: 1},
 			{At: day.Truncate(24 * time.Hour), Account: "default", What: "contacts.upsert", Status: "200", Count: 2},
@@ -49,6 +56,18 @@ func TestRatesAndQuota(t *testing.T) {
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("by %s (-want +got):\n%s", tt.step, diff)
 		}
+	}
+
+	all, err := ix.Rates(t.Context(), events.Series{Since: day, Until: day.Add(time.Minute), Step: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]events.Rate{
+		{At: day, Account: "default", What: "accepted", Count: 1},
+		{At: day, Account: "default", What: "contacts.upsert", Status: "200", Count: 2},
+		{At: day, Account: "other", What: "accepted", Count: 1},
+	}, all); diff != "" {
+		t.Errorf("of all accounts (-want +got):\n%s", diff)
 	}
 
 	days, err := ix.QuotaDays(t.Context(), "", day.Add(-30*24*time.Hour))

@@ -168,13 +168,7 @@ func (ix *Index) way(st *store, f *events.Filter, chunk int) way {
 		}
 	}
 	shelves, matched, total := st.classes.matching(f)
-	const goodPart, manyClasses = 4, 256
-	if matched*goodPart >= total || len(shelves) > manyClasses && matched*32 >= total {
-		return func(ctx context.Context, lo, hi int64) ([]*row, int64, error) {
-			return st.along(ctx, chunk*2, "SELECT "+rowColumns+" FROM event WHERE n BETWEEN ? AND ? ORDER BY n DESC LIMIT ?", lo, hi)
-		}
-	}
-	return func(ctx context.Context, lo, hi int64) ([]*row, int64, error) {
+	merged := func(ctx context.Context, lo, hi int64) ([]*row, int64, error) {
 		best, err := st.merge(ctx, shelves, lo, hi, chunk)
 		if err != nil || len(best) == 0 {
 			return nil, 0, err
@@ -185,7 +179,24 @@ func (ix *Index) way(st *store, f *events.Filter, chunk int) way {
 		}
 		return rows, best[len(best)-1], err
 	}
+	const goodPart, manyClasses = 4, 256
+	if matched*goodPart < total && (len(shelves) <= manyClasses || matched*32 < total) {
+		return merged
+	}
+	seen := 0
+	return func(ctx context.Context, lo, hi int64) ([]*row, int64, error) {
+		if seen >= alongAtMost { // they are many, but not here
+			return merged(ctx, lo, hi)
+		}
+		rows, below, err := st.along(ctx, chunk*2, "SELECT "+rowColumns+" FROM event WHERE n BETWEEN ? AND ? ORDER BY n DESC LIMIT ?", lo, hi)
+		seen += len(rows)
+		return rows, below, err
+	}
 }
+
+// alongAtMost is how many rows are read along n before the classes are merged instead: an account that has a third of all
+// events may have sent none of them this month.
+const alongAtMost = 2000
 
 // few is a subquery of n for what names few events: q, a contact, a job. "" when the filter has none of them.
 func (ix *Index) few(f *events.Filter) (subquery string, args []any) {

@@ -62,7 +62,7 @@ func (st *store) pruneCounters(ctx context.Context, now, cutoff time.Time) error
 	}{
 		{"DELETE FROM minute WHERE at < ? AND NOT EXISTS (SELECT 1 FROM event WHERE n BETWEEN lo AND hi)", cutoff.Unix() / 60},
 		{"DELETE FROM call WHERE at < ?", cutoff.UnixMilli()},
-		{"DELETE FROM pulse WHERE span = 60 AND at < ?", now.Add(-keepMinutes).Unix()},
+		{"DELETE FROM pulse WHERE span IN (60, 600) AND at < ?", now.Add(-keepMinutes).Unix()},
 		{"DELETE FROM pulse WHERE span = 3600 AND at < ?", now.Add(-keepHours).Unix()},
 		{"DELETE FROM rule WHERE at < ?", now.Add(-keepHours).Unix()},
 		{"DELETE FROM quota WHERE day < ?", now.Add(-keepHours).Unix()},

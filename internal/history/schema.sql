@@ -89,7 +89,7 @@ CREATE TABLE served (
     PRIMARY KEY (event, call, step)
 ) WITHOUT ROWID;
 
--- pulse: how often something happened in a span of 60 or 3600 seconds from at (Unix seconds) on.
+-- pulse: how often something happened in a span of 60, 600 or 3600 seconds from at (Unix seconds) on.
 CREATE TABLE pulse (
     span    INTEGER NOT NULL,
     account TEXT NOT NULL,

@@ -20,8 +20,8 @@ const StockDays = 60
 type stock int
 
 // NewStocked opens an office whose history holds that many past events of four accounts, put there through the history's
-// own door: most are done, some of every hundred failed, are in doubt, parked, waiting or discarded. The last
-// account closed its shop half-way. Journals are not kept.
+// own door: most are done, some of every hundred failed, are in doubt, parked, waiting or discarded. One of
+// them, old-shop, had more than a quarter of all and closed half-way. Journals are not kept.
 func NewStocked(t testing.TB, past int) *Office {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "history.db")
@@ -82,8 +82,10 @@ var stockTypes = []string{"order.paid", "order.paid", "order.refunded", "lead.su
 
 // event makes the n-th event.
 func (s stock) event(n int) events.Event {
-	account := []string{"default", "default", "second-shop", "third-shop", "old-shop"}[n%5]
-	if account == "old-shop" && n > int(s)/2 {
+	account := "old-shop"
+	if k := n % 7; k < 3 {
+		account = []string{"default", "second-shop", "third-shop"}[k]
+	} else if n > int(s)/2 {
 		account = "default"
 	}
 	source := []string{"shop", "forms", "crm"}[n/5%3]
