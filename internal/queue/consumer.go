@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -67,24 +66,21 @@ func (q *Queue) dropConsumers(ctx context.Context, stream, prefix string) error 
 	return nil
 }
 
-// errNoAnswer says that a request for messages was lost: there may be some.
+// errNoAnswer says that the answer to a request for messages is missing, or the end of it. The server may have handed out
+// messages that never got here, and would hold them back for ackWait while later ones come: so nothing more may be taken from
+// this consumer. A new one begins with what is not acknowledged, in order.
 var errNoAnswer = errors.New("no answer to a request for messages")
 
-// noAnswer is how long the client library waits for the answer to a request that the server answers at once.
+// noAnswer is how long the client library waits for the next part of an answer that the server gives at once.
 const noAnswer = 900 * time.Millisecond
 
 // fetch takes up to n messages that are there now.
 func fetch(c jetstream.Consumer, n int) ([]jetstream.Msg, error) {
-	begin := time.Now()
 	batch, err := c.FetchNoWait(n)
 	if err != nil {
 		return nil, err
 	}
-	msgs, err := collect(batch)
-	if len(msgs) == 0 && err == nil && time.Since(begin) > noAnswer {
-		return nil, errNoAnswer
-	}
-	return msgs, err
+	return collect(batch, n)
 }
 
 // await takes up to n messages, and waits up to a while for the first.
@@ -95,26 +91,31 @@ func await(ctx context.Context, c jetstream.Consumer, n int, wait time.Duration)
 	if err != nil {
 		return nil, err
 	}
-	first, err := collect(batch)
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) {
-		err = nil
-	}
-	if err != nil || len(first) == 0 {
+	first, ok := <-batch.Messages()
+	if !ok {
+		if err = batch.Error(); errors.Is(err, context.DeadlineExceeded) {
+			err = errNoAnswer // the server gives up earlier, and says so
+		}
 		return nil, err
 	}
-	rest, _ := fetch(c, n) // an error shows at the next call; what came is not lost
-	return append(first, rest...), nil
+	rest, err := fetch(c, n)
+	return append([]jetstream.Msg{first}, rest...), err
 }
 
-func collect(batch jetstream.MessageBatch) ([]jetstream.Msg, error) {
+// collect takes what comes, until n are there or the server says that there are no more.
+func collect(batch jetstream.MessageBatch, n int) ([]jetstream.Msg, error) {
 	var msgs []jetstream.Msg
+	heard := time.Now()
 	for m := range batch.Messages() {
-		msgs = append(msgs, m)
+		msgs, heard = append(msgs, m), time.Now()
 	}
-	if len(msgs) > 0 {
-		return msgs, nil
+	if err := batch.Error(); err != nil {
+		return nil, err
 	}
-	return nil, batch.Error()
+	if len(msgs) < n && time.Since(heard) > noAnswer {
+		return nil, errNoAnswer
+	}
+	return msgs, nil
 }
 
 // lookDelays are how long after a miss a consumer is asked again that was said to have something: the server answers a

@@ -61,9 +61,6 @@ func (r *router) enriching(ctx context.Context, l *lease) error {
 	var hint hint
 	for ctx.Err() == nil {
 		msgs, err := r.takeEnrich(c, enrichInHand-progress.count())
-		if errors.Is(err, errNoAnswer) {
-			continue
-		}
 		if err != nil {
 			return err
 		}

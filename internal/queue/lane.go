@@ -258,10 +258,6 @@ func (g *group) fill(ctx context.Context) (bool, error) {
 		}
 		ln.hint.more.Store(false) // before looking: a hint that comes now counts
 		msgs, err := fetch(ln.consumer, min(n, takeAtOnce))
-		if errors.Is(err, errNoAnswer) {
-			ln.lookAt = time.Now() // again, after a look at whether this process is to go on
-			continue
-		}
 		if err != nil {
 			return false, fmt.Errorf("take work: %w", err)
 		}

@@ -51,7 +51,8 @@ func (r *router) run() {
 	for r.w.ctx.Err() == nil {
 		changed := r.w.members.changed()
 		err := r.term()
-		if err != nil && r.w.ctx.Err() == nil && !errors.Is(err, errOwned) && !errors.Is(err, ErrLostOwnership) {
+		moved := errors.Is(err, errOwned) || errors.Is(err, ErrLostOwnership) || errors.Is(err, context.Canceled)
+		if err != nil && r.w.ctx.Err() == nil && !moved {
 			r.q.log.Error("routing stopped; trying again", "err", err)
 		}
 		select {
@@ -187,9 +188,6 @@ func (r *router) readBundles(ctx context.Context, c jetstream.Consumer, ready ch
 	take := roundMost / 16
 	for ctx.Err() == nil {
 		msgs, err := fetch(c, take)
-		if errors.Is(err, errNoAnswer) {
-			continue
-		}
 		if err != nil {
 			return err
 		}

@@ -45,6 +45,7 @@ type line struct {
 	mu    sync.Mutex
 	conns []net.Conn
 	held  chan struct{} // closed: flows
+	deaf  chan struct{} // closed: what the server says flows
 }
 
 func startLine(t testing.TB, target string) *line {
@@ -53,8 +54,9 @@ func startLine(t testing.TB, target string) *line {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &line{listener: l, target: target, held: make(chan struct{})}
+	p := &line{listener: l, target: target, held: make(chan struct{}), deaf: make(chan struct{})}
 	close(p.held)
+	close(p.deaf)
 	p.all.Go(p.run)
 	t.Cleanup(func() {
 		p.resume()
@@ -85,21 +87,23 @@ func (p *line) run() {
 		p.mu.Lock()
 		p.conns = append(p.conns, in, out)
 		p.mu.Unlock()
-		p.all.Go(func() { p.copy(out, in) })
-		p.all.Go(func() { p.copy(in, out) })
+		p.all.Go(func() { p.copy(out, in, &p.held) })
+		p.all.Go(func() { p.copy(in, out, &p.held, &p.deaf) })
 	}
 }
 
-func (p *line) copy(to, from net.Conn) {
+func (p *line) copy(to, from net.Conn, gates ...*chan struct{}) {
 	defer to.Close()
 	defer from.Close()
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buf)
-		p.mu.Lock()
-		held := p.held
-		p.mu.Unlock()
-		<-held
+		for _, gate := range gates {
+			p.mu.Lock()
+			opened := *gate
+			p.mu.Unlock()
+			<-opened
+		}
 		if n > 0 {
 			if _, err := to.Write(buf[:n]); err != nil {
 				return
@@ -121,13 +125,22 @@ func (p *line) pause() {
 	p.held = make(chan struct{})
 }
 
+// deafen stops what the server says until resume.
+func (p *line) deafen() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.deaf = make(chan struct{})
+}
+
 func (p *line) resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	select {
-	case <-p.held:
-	default:
-		close(p.held)
+	for _, gate := range []chan struct{}{p.held, p.deaf} {
+		select {
+		case <-gate:
+		default:
+			close(gate)
+		}
 	}
 }
 

@@ -249,7 +249,8 @@ func (s *stage) settled(t *testing.T, n int) map[string]events.Row {
 			t.Log(now)
 		}
 		if time.Since(moved) > patience {
-			t.Fatalf("nothing has moved for %v: %s\n%+v", patience, now, status)
+			s.stuck(t)
+			t.Fatalf("nothing has moved for %v: %s", patience, now)
 		}
 		wait(t.Context(), 250*time.Millisecond)
 	}
