@@ -20,7 +20,7 @@ const tombstoneFor = 400 * 24 * time.Hour
 const subjectGone = subjectMemory + "gone."
 
 // Erase removes the data of a person, given by e-mail address, and of the events in rows: from the log, the failed
-// events, the memory and what stands in front of the router. It overwrites what it deletes, except in an encrypted store, where
+// events, what was said to Keap, the memory and what stands in front of the router. It overwrites what it deletes, except in an encrypted store, where
 // the bytes stay until the server compacts them; older versions of a journal stay until then in any case. Tombstones
 // remember the events' ids, never the person. It may be called again when it fails half-way.
 func (q *Queue) Erase(ctx context.Context, contact string, rows []events.Row) (erased int, err error) {
@@ -49,6 +49,9 @@ func (q *Queue) Erase(ctx context.Context, contact string, rows []events.Row) (e
 	}
 	slots, err := q.eraseSlots(ctx, contact)
 	if err != nil {
+		return erased, err
+	}
+	if err := q.eraseExchanges(ctx, contact, doomed); err != nil {
 		return erased, err
 	}
 	return erased + slots, q.sweepFront(ctx)

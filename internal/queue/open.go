@@ -88,20 +88,22 @@ type Queue struct {
 	log     *slog.Logger
 	process string // names this run of this process; never used again
 
-	server  *embedded // nil with an external server
-	nc      *nats.Conn
-	js      jetstream.JetStream
-	streams map[string]jetstream.Stream
-	salt    []byte
-	hungUp  chan struct{} // closed when the connection is closed
-	lost    chan struct{} // closed by lose
-	losing  sync.Once
-	active  sync.Map // names of the groups that the register is known to hold
+	server     *embedded  // nil with an external server
+	nc         *nats.Conn // nil with Away
+	js         jetstream.JetStream
+	streams    map[string]jetstream.Stream
+	salt       []byte
+	maxPayload int           // of one message
+	hungUp     chan struct{} // closed when the connection is closed
+	lost       chan struct{} // closed by lose
+	losing     sync.Once
+	active     sync.Map // names of the groups that the register is known to hold
 
-	intake   *intake
-	outcomes *outcomes
-	memory   *memory
-	work     *work // nil until Start
+	intake    *intake
+	outcomes  *outcomes
+	exchanges *exchanges
+	memory    *memory
+	work      *work // nil until Start
 
 	mu      sync.Mutex
 	closing bool
@@ -126,6 +128,7 @@ func Open(ctx context.Context, opt Options) (_ *Queue, err error) {
 		}
 	}
 	q.outcomes = startOutcomes(q)
+	q.exchanges = startExchanges(q)
 	q.memory = startMemory(q)
 	q.intake = startIntake(q, local)
 	if opt.Fsync == FsyncInterval && opt.URL == "" {
@@ -177,7 +180,7 @@ func (q *Queue) connect(ctx context.Context) error {
 	if err != nil {
 		return fault("NATS cannot be reached", "check BRIDGE_NATS_URL and BRIDGE_NATS_CREDS", "%w", err)
 	}
-	q.nc = nc
+	q.nc, q.maxPayload = nc, int(nc.MaxPayload())
 	if q.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(requestTimeout)); err != nil {
 		return err
 	}
@@ -228,7 +231,7 @@ func (q *Queue) Close(ctx context.Context) error {
 		return nil
 	}
 	err := q.stopWork(ctx)
-	return errors.Join(err, q.intake.stop(ctx), q.memory.stop(ctx), q.outcomes.stop(ctx), q.disconnect())
+	return errors.Join(err, q.intake.stop(ctx), q.memory.stop(ctx), q.outcomes.stop(ctx), q.exchanges.stop(ctx), q.disconnect())
 }
 
 func (q *Queue) disconnect() error {

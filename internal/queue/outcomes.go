@@ -130,8 +130,13 @@ func (q *Queue) Record(ctx context.Context, records ...events.Outcome) error {
 }
 
 // RecordLater appends an outcome without waiting; a crash may lose the last ones. It is for reports of calls and the
-// like. Records keep their order among Record and RecordLater.
+// like. Records keep their order among Record and RecordLater. What a call report knows of the exchange is kept apart.
 func (q *Queue) RecordLater(record events.Outcome) {
+	if c := record.Call; c != nil && c.Exchange != nil {
+		report := *c
+		report.ID = q.exchanges.keep(*c.Exchange)
+		record.Call = &report
+	}
 	lines, err := q.encode([]events.Outcome{record})
 	if err == nil {
 		err = q.outcomes.lines.add(recording{lines: lines}, len(lines), 0)

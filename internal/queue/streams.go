@@ -14,14 +14,15 @@ import (
 
 // Names of the streams.
 const (
-	streamIntake = "INTAKE"
-	streamIngest = "INGEST"
-	streamEvents = "EVENTS"
-	streamWork   = "WORK"
-	streamOut    = "OUTCOMES"
-	streamFailed = "FAILED"
-	streamMemory = "KV_memory"
-	streamLedger = "KV_ledger"
+	streamIntake   = "INTAKE"
+	streamIngest   = "INGEST"
+	streamEvents   = "EVENTS"
+	streamWork     = "WORK"
+	streamOut      = "OUTCOMES"
+	streamFailed   = "FAILED"
+	streamExchange = "EXCHANGES"
+	streamMemory   = "KV_memory"
+	streamLedger   = "KV_ledger"
 )
 
 // duplicates is the window in which JetStream itself recognises a message id. It guards against races and own
@@ -49,6 +50,8 @@ func streams(replicas int, retention time.Duration) []jetstream.StreamConfig {
 			AllowAtomicPublish: true, Compression: jetstream.S2Compression},
 		{Name: streamOut, Subjects: []string{subjectOut + "*"}, Retention: jetstream.LimitsPolicy, MaxAge: retention,
 			Compression: jetstream.S2Compression},
+		{Name: streamExchange, Subjects: []string{subjectExchange + "*.*"}, Retention: jetstream.LimitsPolicy, MaxAge: exchangesFor,
+			MaxBytes: exchangesBytes, Compression: jetstream.S2Compression},
 		{Name: streamFailed, Subjects: []string{subjectFailed + "*.*"}, Retention: jetstream.LimitsPolicy, MaxMsgsPerSubject: 1,
 			AllowAtomicPublish: true},
 		{Name: streamMemory, Subjects: []string{subjectMemory + ">"}, Retention: jetstream.LimitsPolicy, MaxMsgsPerSubject: 1,
@@ -60,8 +63,8 @@ func streams(replicas int, retention time.Duration) []jetstream.StreamConfig {
 		c := &list[i]
 		c.Storage, c.Replicas, c.Duplicates = jetstream.FileStorage, replicas, duplicates
 		c.Discard = jetstream.DiscardNew // full: an error, never a silent loss
-		if c.MaxMsgsPerSubject == 1 {
-			c.Discard = jetstream.DiscardOld // the slot's old value goes
+		if c.MaxMsgsPerSubject == 1 || c.Name == streamExchange {
+			c.Discard = jetstream.DiscardOld // the slot's old value goes, or the oldest of what nobody relies on
 		}
 		// Direct reads may come from a follower that lags: fine for what never changes, not for what is
 		// compared and rewritten.

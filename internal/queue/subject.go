@@ -13,15 +13,16 @@ import (
 // control line, which closes the connection for good. They hold no contacts: a subject costs some 200 bytes of memory in
 // each stream, and a million waiting events may well be of as many people.
 const (
-	subjectNew    = "intake.new"    // bundles as they were accepted
-	subjectEnrich = "intake.enrich" // single events whose sender has to be asked
-	subjectIngest = "ingest."       // ingest.<account>.<source>, written by publishers
-	subjectEvents = "ev."           // ev.<account>.<source>
-	subjectWork   = "work."         // work.<group>.<lane>
-	subjectOut    = "out."          // out.<process>
-	subjectFailed = "failed."       // failed.<account>.<key>
-	subjectMemory = "$KV.memory."
-	subjectLedger = "$KV.ledger."
+	subjectNew      = "intake.new"    // bundles as they were accepted
+	subjectEnrich   = "intake.enrich" // single events whose sender has to be asked
+	subjectIngest   = "ingest."       // ingest.<account>.<source>, written by publishers
+	subjectEvents   = "ev."           // ev.<account>.<source>
+	subjectWork     = "work."         // work.<group>.<lane>
+	subjectOut      = "out."          // out.<process>
+	subjectFailed   = "failed."       // failed.<account>.<key>
+	subjectExchange = "exchange."     // exchange.<process>.<exchangesBucket since 1970>
+	subjectMemory   = "$KV.memory."
+	subjectLedger   = "$KV.ledger."
 )
 
 // outsider stands for names that no configuration can hold.
