@@ -43,8 +43,9 @@ fuzz: ## fuzz everything that parses bytes from outside, FUZZTIME (1m) each
 	done
 
 .PHONY: bench
-bench: ## the benchmarks with their medians
-	$(GO) test -run '^$$' -bench . -benchmem -count 3 -timeout 1h ./internal/...
+bench: ## speed, memory and growth against their bars, as a table and as artefacts/bench.json (some 25 minutes; BENCH='-only ingest -runs 5')
+	@mkdir -p artefacts
+	$(GO) run ./test/bench -json artefacts/bench.json $(BENCH)
 
 .PHONY: days
 days: ## whole days of a busy shop in virtual time, then the table of their figures
