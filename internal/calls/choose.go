@@ -14,9 +14,6 @@ const (
 	starved = 30 * time.Second
 )
 
-// lingering is how long pairs of each priority wait for company; 0: not at all.
-type lingering [len(events.Priorities)]time.Duration
-
 // batch is one row or one column that goes now.
 type batch struct {
 	column *column // nil: a row
@@ -37,11 +34,6 @@ func (t *batch) action() action {
 		return t.column.key.action
 	}
 	return t.row.key.action
-}
-
-// due tells whether a pair must go before contacts.
-func (l lingering) due(p *pair, now time.Time) bool {
-	return now.Sub(p.since) >= max(l[p.prio], starved)
 }
 
 // ready tells whether anything of a priority may go now.

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -228,6 +229,7 @@ type bench struct {
 	account  Account
 	reports  []events.Outcome
 	reported sync.Mutex
+	behind   [len(events.Priorities)]atomic.Int64 // events that are not in hand
 }
 
 // inBubble runs a test of a planner in virtual time that begins on a working day.
@@ -245,6 +247,12 @@ func inBubble(t *testing.T, limits quota.Limits, test func(*bench)) {
 		b.account = Account{Keap: client, UserID: "1"}
 		b.Planner = New(Config{
 			Group: "g", Account: func(name string) (Account, bool) { return b.account, name == "default" }, Ledger: b.ledger,
+			Behind: func() (n [len(events.Priorities)]int) {
+				for prio := range n {
+					n[prio] = int(b.behind[prio].Load())
+				}
+				return n
+			},
 			Memory: &memoryMap{m: map[string][]byte{}}, Log: slog.New(slog.DiscardHandler),
 			Record: func(o events.Outcome) {
 				b.reported.Lock()

@@ -39,6 +39,7 @@ type Planner struct {
 	saving  bool                 // a block of permits is being reserved
 	unsafe  error                // why no block can be reserved
 	tally   tally
+	stuck   [len(events.Priorities)]time.Time // since when nothing but lingering pairs is in hand; zero: there is more
 }
 
 // New makes a Planner and starts it.
@@ -122,7 +123,7 @@ func (p *Planner) giveOut(now time.Time) time.Time {
 	if p.closed {
 		return time.Time{}
 	}
-	l := p.lingerLocked(now)
+	l, unstuck := p.lingerLocked(now)
 	p.c.Ledger.Waiting(p.demandLocked())
 	var again time.Time
 	sooner := func(at time.Time) {
@@ -158,6 +159,7 @@ func (p *Planner) giveOut(now time.Time) time.Time {
 		p.reserveLocked()
 	}
 	sooner(p.board.wakes(l, now))
+	sooner(unstuck)
 	return again
 }
 
@@ -269,30 +271,19 @@ func (p *Planner) reserveLocked() {
 func (p *Planner) demandLocked() (calls [len(events.Priorities)]int) {
 	solos, pairs := p.board.waiting()
 	columns := len(p.board.columns)
-	var behind [len(events.Priorities)]int
-	if p.c.Behind != nil {
-		behind = p.c.Behind()
-	}
+	behind := p.behind()
 	for prio := range calls {
 		calls[prio] = solos[prio] + min(pairs[prio], max(columns, (pairs[prio]+columnCap-1)/columnCap)) + p.tally.callsFor(behind[prio])
 	}
 	return calls
 }
 
-// lingerLocked is how long pairs wait for company now. Shortly before midnight they wait less and less: what is begun
-// shall end on the day that paid for it.
-func (p *Planner) lingerLocked(now time.Time) lingering {
-	l := lingering{events.Bulk: bulkLinger}
-	switch p.c.Ledger.Scarce(now) {
-	case quota.BulkLeft:
-		l[events.Normal], l[events.Bulk] = longLinger, bulkLongLinger
-	case quota.NormalLeft:
-		l[events.Normal], l[events.Bulk] = leftLinger, bulkLongLinger
+// behind is how many events of each priority wait that are not in hand.
+func (p *Planner) behind() (n [len(events.Priorities)]int) {
+	if p.c.Behind != nil {
+		n = p.c.Behind()
 	}
-	if left := p.c.Ledger.Midnight(now).Sub(now); left < lastFlush {
-		l[events.Normal] = min(l[events.Normal], left/3)
-	}
-	return l
+	return n
 }
 
 func (p *Planner) capLocked(key columnKey) int {

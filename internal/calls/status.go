@@ -40,7 +40,8 @@ func (p *Planner) Status() Status {
 		}
 	}
 	s.Flying = p.flying
-	s.Linger = p.lingerLocked(now)[events.Normal]
+	l, _ := p.lingerLocked(now)
+	s.Linger = l[events.Normal]
 	return s
 }
 

@@ -108,8 +108,13 @@ const (
 	NormalLeft                 // not for all normal work either: some of it moves to tomorrow whatever is done
 )
 
-// surely is by how much the expectation has to exceed what is left before normal work counts as left over.
-const surely = 1.03
+const (
+	// surely is by how much the expectation has to exceed what is left before normal work counts as left over.
+	surely = 1.03
+	// slack is the share of a day's limit that has to be left over for a day to be enough. The margins of what is forecast
+	// shrink as the day goes; without it its last hour decided.
+	slack = 0.01
+)
 
 // Scarce tells how far the rest of the day's calls goes.
 func (l *Ledger) Scarce(now time.Time) Scarcity {
@@ -124,7 +129,7 @@ func (l *Ledger) Scarce(now time.Time) Scarcity {
 	switch {
 	case urgent+normal+float64(w[Urgent]+w[Normal]) > left*surely:
 		return NormalLeft
-	case l.plan.need(server, Urgent, l.day.limit)+l.plan.need(server, Normal, l.day.limit)+float64(w[Bulk]) > left:
+	case l.plan.need(server, Urgent, l.day.limit)+l.plan.need(server, Normal, l.day.limit)+float64(w[Bulk])+slack*float64(l.day.limit) > left:
 		return BulkLeft
 	}
 	return Enough

@@ -7,10 +7,10 @@ import (
 
 const (
 	historyDays = 14
-	// Margins on what is forecast: for what urgent work still needs, and for what normal work does. Twice the
-	// square root is added for the scatter of events that fall independently.
-	urgentMargin = 1.1
-	normalMargin = 1.05
+	// Margins on what is forecast: for what urgent work still needs, and for what normal work does. A multiple of the
+	// square root is added for the scatter of events that fall independently; urgent ones take some three calls each.
+	urgentMargin, urgentScatter = 1.1, 4
+	normalMargin, normalScatter = 1.05, 2
 	// fade weighs how today went against the forecast: each hour back counts that much less.
 	fade = 0.7
 	// guard is the share of permits that bulk work gets while it waits, whatever the plan says.
@@ -162,7 +162,8 @@ func (p *plan) guess(server time.Time, c Class, limit int, left float64) float64
 func (p *plan) need(server time.Time, c Class, limit int) float64 {
 	rest := p.rest(server, c, limit)
 	margin := [classes]float64{Urgent: urgentMargin, Normal: normalMargin, Bulk: 1}[c]
-	return rest*margin + 2*math.Sqrt(rest) + float64(p.waiting[c])
+	scatter := [classes]float64{Urgent: urgentScatter, Normal: normalScatter}[c]
+	return rest*margin + scatter*math.Sqrt(rest) + float64(p.waiting[c])
 }
 
 // keptLocked is how many of the day's calls are kept from class c.

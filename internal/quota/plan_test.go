@@ -50,14 +50,14 @@ func TestForecastKeepsCallsForHigherClasses(t *testing.T) {
 	if !o.Forecast || o.Expected[Urgent] < 880 || o.Expected[Urgent] > 920 || o.Expected[Normal] < 280 || o.Expected[Normal] > 320 {
 		t.Fatalf("expected %v", o.Expected)
 	}
-	// 1.1 × 900 + 2 × √900 = 1050 for urgent work, 1.05 × 300 + 2 × √300 = 350 for normal.
-	if bulk, want := drain(l, start, Bulk, 5000), limits.Day-used-1050-350; bulk < want-5 || bulk > want+5 {
+	// 1.1 × 900 + 4 × √900 = 1110 for urgent work, 1.05 × 300 + 2 × √300 = 350 for normal.
+	if bulk, want := drain(l, start, Bulk, 5000), limits.Day-used-1110-350; bulk < want-5 || bulk > want+5 {
 		t.Errorf("bulk work gets %d calls, want %d", bulk, want)
 	}
 	if normal := drain(l, start, Normal, 5000); normal < 320 || normal > 355 {
 		t.Errorf("normal work gets %d calls, want 350", normal)
 	}
-	if urgent := drain(l, start, Urgent, 5000); urgent < 1040 {
+	if urgent := drain(l, start, Urgent, 5000); urgent < 1100 {
 		t.Errorf("urgent work gets %d calls, want all the rest", urgent)
 	}
 }
@@ -169,7 +169,7 @@ func TestETA(t *testing.T) {
 	}
 	l.Waiting([3]int{0, 0, 60000})
 	o = l.Outlook(start)
-	// Today leaves 30,000 − 900 − 1,650 − 78, the days after 27,600 each: done on the day after tomorrow.
+	// Today leaves 30,000 − 900 − 1,650 − 155, the days after 27,600 each: done on the day after tomorrow.
 	from := start.Truncate(24*time.Hour).AddDate(0, 0, 2)
 	if o.ETA[Bulk].Before(from) || o.ETA[Bulk].After(from.Add(time.Hour)) || o.Tomorrow[Bulk] < 32000 || o.Tomorrow[Bulk] > 33000 {
 		t.Errorf("60,000 calls by %s, %d of them not today", o.ETA[Bulk], o.Tomorrow[Bulk])

@@ -58,7 +58,7 @@ func figures() []figure {
 		{"urgent p50, s", crowded, 0.8, false, func(r *Report) float64 { return r.Urgent.P50.Seconds() }, "%.3f"},
 		{"urgent p99, s", crowded, 1.5, false, func(r *Report) float64 { return r.Urgent.P99.Seconds() }, "%.3f"},
 		{"back-fill finished, h", crowded, 49.5, false, fill, "%.2f"},
-		{"events left", alone, 0, false, func(r *Report) float64 { return float64(r.Bounds.Events - r.LiveDone) }, "%.0f"},
+		{"left, but of the last 5 s", alone, 0, false, func(r *Report) float64 { return float64(r.Left) }, "%.0f"},
 		{"calls per event", alone, 1.70, false, per, "%.4f"},
 		{"normal p99, min", alone, 32, false, func(r *Report) float64 { return r.Normal.P99.Minutes() }, "%.1f"},
 		{"calls per event", rich, 1.24, false, per, "%.4f"},

@@ -21,6 +21,7 @@ type Report struct {
 	Calls       int // from the first event to the last
 	ByOperation map[string]int
 	LiveDone    int // live events that were finished by midnight
+	Left        int // live events that were not, though they came justBefore it or earlier
 	Done        int
 	Urgent      Spread // from arrival to the end of the last call
 	Normal      Spread
@@ -131,6 +132,9 @@ func (out *Report) mistake(format string, args ...any) {
 	out.Mistakes = append(out.Mistakes, fmt.Sprintf(format, args...))
 }
 
+// justBefore is how long before midnight an event has to come that can be finished by then: calls take a while.
+const justBefore = 5 * time.Second
+
 // timings says when what was done.
 func (r *trial) timings(out *Report) {
 	midnight, filled := r.day.Begins.Add(24*time.Hour), true
@@ -152,6 +156,11 @@ func (r *trial) timings(out *Report) {
 		}
 		if e.Live && !e.done.After(midnight) {
 			out.LiveDone++
+		}
+	}
+	for _, e := range r.inbox.entries {
+		if e.Live && midnight.Sub(e.At) >= justBefore && (!e.settled || e.done.After(midnight)) {
+			out.Left++
 		}
 	}
 	if !filled {
