@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"bridge/internal/app"
 	"bridge/internal/config"
+	"bridge/internal/sources"
 )
 
 func newSend(g *globals) *cobra.Command {
@@ -23,42 +25,7 @@ func newSend(g *globals) *cobra.Command {
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			e, err := g.env()
-			if err != nil {
-				return err
-			}
-			cfg, err := config.Load(e.Config)
-			if err != nil {
-				return configError(err)
-			}
-			if err := named(cfg, d.Account, d.Source); err != nil {
-				return err
-			}
-			file := "-"
-			if len(args) == 1 {
-				file = args[0]
-			}
-			if d.Body, err = readInput(cmd.InOrStdin(), file); err != nil {
-				return err
-			}
-			if d.Base == "" {
-				d.Base = ingressAddress(&e)
-			}
-			sent, err := app.Send(cmd.Context(), cfg, d, http.DefaultClient, nil)
-			if err != nil {
-				return hintf("is bridge serve running? --to names another address than "+d.Base, "%w", err)
-			}
-			if g.json {
-				err = printJSON(cmd.OutOrStdout(), sent)
-			} else {
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d %s\n", sent.Status, sent.Body)
-			}
-			if err == nil && sent.Status >= http.StatusMultipleChoices {
-				err = fmt.Errorf("the ingress answered %d", sent.Status)
-			}
-			return err
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return g.send(cmd, d, append(args, "-")[0]) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&d.Account, "account", "", "account, by its name in the configuration")
@@ -67,6 +34,47 @@ func newSend(g *globals) *cobra.Command {
 	f.StringVar(&d.Base, "to", "", "address of the ingress (default: BRIDGE_HTTP_ADDR on this machine)")
 	must(cmd, "account", "source")
 	return cmd
+}
+
+func (g *globals) send(cmd *cobra.Command, d app.Delivery, file string) error {
+	e, err := g.env()
+	if err != nil {
+		return err
+	}
+	cfg, err := config.Load(e.Config)
+	if err != nil {
+		return configError(err)
+	}
+	if err := named(cfg, d.Account, d.Source); err != nil {
+		return err
+	}
+	if d.Body, err = readInput(cmd.InOrStdin(), file); err != nil {
+		return err
+	}
+	if d.Base == "" {
+		d.Base = ingressAddress(&e)
+	}
+	rehearsal, err := app.ReadRehearsal(e.DataDir)
+	if err != nil {
+		return fmt.Errorf("the key for trying senders out: %w", err)
+	}
+	sent, err := app.Send(cmd.Context(), cfg, d, http.DefaultClient, rehearsal)
+	var refusal *sources.Refusal
+	if errors.As(err, &refusal) {
+		return hintf(refusal.Hint, "%w", err)
+	}
+	if err != nil {
+		return hintf("is bridge serve running? --to names another address than "+d.Base, "%w", err)
+	}
+	if g.json {
+		err = printJSON(cmd.OutOrStdout(), sent)
+	} else {
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d %s\n", sent.Status, sent.Body)
+	}
+	if err == nil && sent.Status >= http.StatusMultipleChoices {
+		err = fmt.Errorf("the ingress answered %d", sent.Status)
+	}
+	return err
 }
 
 // ingressAddress is where an ingress of this environment listens.

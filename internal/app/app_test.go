@@ -262,7 +262,7 @@ func TestTokenStoreKeepsAPair(t *testing.T) {
 func TestOutboundReachesPublicAddressesOnly(t *testing.T) {
 	srv := httptest.NewServer(http.NotFoundHandler())
 	defer srv.Close()
-	c := outbound()
+	c := outbound(public)
 	defer c.CloseIdleConnections()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL, nil)
 	if err != nil {

@@ -13,10 +13,17 @@ import (
 // errPrivate is the answer to addresses that nobody outside may make the bridge call.
 var errPrivate = errors.New("the address is private: the bridge calls public hosts only")
 
-// outbound is the client for everything whose address comes from outside: it reaches public addresses only, checked
-// after the name is resolved, so that no name can be turned to a private address in between.
-func outbound() *http.Client {
-	dialer := &net.Dialer{Timeout: 5 * time.Second, Control: refusePrivate}
+// outbound is the client for everything whose address comes from outside: it reaches the addresses that may says only
+// (public ones), checked after the name is resolved, so that no name can be turned to a private address in between.
+func outbound(may func(netip.Addr) bool) *http.Client {
+	refuse := func(_, address string, _ syscall.RawConn) error {
+		ap, err := netip.ParseAddrPort(address)
+		if err != nil || !may(ap.Addr()) {
+			return errPrivate
+		}
+		return nil
+	}
+	dialer := &net.Dialer{Timeout: 5 * time.Second, Control: refuse}
 	return &http.Client{
 		Timeout: 15 * time.Second,
 		Transport: &http.Transport{
@@ -67,20 +74,14 @@ func (c *fenced) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// refusePrivate is asked with the resolved address before a connection is made.
-func refusePrivate(_, address string, _ syscall.RawConn) error {
-	ap, err := netip.ParseAddrPort(address)
-	if err != nil || !public(ap.Addr()) {
-		return errPrivate
-	}
-	return nil
-}
-
 // public tells whether an address is one that a stranger's URL may lead to.
 func public(a netip.Addr) bool {
 	a = a.Unmap()
 	return a.IsValid() && a.IsGlobalUnicast() && !a.IsPrivate() && !a.IsLoopback() && !a.IsLinkLocalUnicast() && !carrierGrade.Contains(a)
 }
+
+// publicOrOwn lets a bridge with the sandbox ask stand-ins of senders on the same machine.
+func publicOrOwn(a netip.Addr) bool { return public(a) || a.Unmap().IsLoopback() }
 
 // carrierGrade is RFC 6598's shared address space; providers run internal services there.
 var carrierGrade = netip.MustParsePrefix("100.64.0.0/10")

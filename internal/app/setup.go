@@ -94,18 +94,23 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	for _, w := range cfg.Warnings {
 		log.Warn("configuration", "warning", w.String())
 	}
+	reach := public
+	var rehearsal *sources.Rehearsal
 	if set.Sandbox {
 		if err := a.startSandbox(cfg); err != nil {
 			return nil, err
 		}
-		env.KeapBaseURL = a.SandboxURL + "/crm"
+		env.KeapBaseURL, reach = a.SandboxURL+"/crm", publicOrOwn
+		if rehearsal, err = openRehearsal(env.DataDir); err != nil {
+			return nil, fmt.Errorf("the key for trying senders out: %w", err)
+		}
 	}
 
 	// Sources: what they may use of the world.
 	a.front, a.hooks = &front{now: time.Now, trace: trace}, newKeapHooks()
 	a.worlds = &worlds{maxBody: int64(env.MaxBody), log: log, deps: sources.Deps{
-		Now: time.Now, Remember: time.Duration(env.Retention), Certificates: sources.NewCertificates(outbound(), time.Now), Template: config.Templates{},
-		HTTP: outbound(), Keap: a.hooks,
+		Now: time.Now, Remember: time.Duration(env.Retention), Certificates: sources.NewCertificates(outbound(public), time.Now), Template: config.Templates{},
+		HTTP: outbound(reach), Keap: a.hooks, Rehearsal: rehearsal,
 	}}
 	a.front.worlds = a.worlds
 	a.worlds.use(cfg)
