@@ -79,12 +79,18 @@ func refOf(r *http.Request) ops.Ref {
 // eventAnswer is one event with all that is known of it.
 type eventAnswer struct {
 	events.Row
-	Event    *events.Event       `json:"event"`
-	Steps    []stepAnswer        `json:"steps"`
-	Timeline []events.Change     `json:"timeline"`
-	Served   []events.ServedCall `json:"served"` // calls that worked for it
-	Behind   int                 `json:"behind"` // later events of the contact that wait for it
-	Plan     *events.Plan        `json:"plan"`
+	Event    *events.Event   `json:"event"`
+	Steps    []stepAnswer    `json:"steps"`
+	Timeline []events.Change `json:"timeline"`
+	Served   []callAnswer    `json:"served"` // calls that worked for it
+	Behind   int             `json:"behind"` // later events of the contact that wait for it
+	Plan     *events.Plan    `json:"plan"`
+}
+
+// callAnswer is a call with what was said in it, as far as that is kept.
+type callAnswer struct {
+	events.ServedCall
+	Exchange *events.Exchange `json:"exchange"`
 }
 
 type stepAnswer struct {
@@ -115,7 +121,7 @@ func (who identity) sheet(s ops.Sheet) eventAnswer {
 	}
 	out := eventAnswer{
 		Row: who.row(s.Row), Event: who.event(s.Event), Plan: who.plan(s.Plan), Behind: s.Behind,
-		Steps: []stepAnswer{}, Timeline: []events.Change{}, Served: []events.ServedCall{},
+		Steps: []stepAnswer{}, Timeline: []events.Change{}, Served: []callAnswer{},
 	}
 	for _, l := range s.Lines {
 		step := stepAnswer{N: l.N, ID: hide(l.ID), Rule: l.Rule, Do: l.Do, Target: hide(l.Target), State: l.State, Calls: l.Calls, Note: hide(l.Note), Attempts: []events.StepAttempt{}}
@@ -136,7 +142,11 @@ func (who identity) sheet(s ops.Sheet) eventAnswer {
 			steps[i] = hide(id)
 		}
 		call.Steps = steps
-		out.Served = append(out.Served, call)
+		answer := callAnswer{ServedCall: call}
+		if x, ok := s.Said[call.ID]; ok {
+			answer.Exchange = who.exchange(&x)
+		}
+		out.Served = append(out.Served, answer)
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
@@ -118,8 +119,37 @@ func (b eventBody) Sent(id string) (string, error) {
 // moment is one entry of the timeline: the arrival, a change or a call.
 type moment struct {
 	events.Change
-	Call *events.ServedCall
+	Call *callAnswer
 	Text string
+}
+
+// saidAtMost bounds what a page shows of what was said to Keap, as it is written into the page; the API gives all that is kept.
+const saidAtMost = 30_000
+
+// Said prints what was said in a call, for reading.
+func (m moment) Said() string {
+	x := m.Call.Exchange
+	text := x.Method + " " + x.Target + printed(x.Sent)
+	if x.Status == 0 {
+		return text + "\n\nno answer"
+	}
+	return text + fmt.Sprintf("\n\n%d", x.Status) + printed(x.Answered)
+}
+
+// printed sets a body below its heading, JSON indented.
+func printed(x events.Excerpt) string {
+	if x.Text == "" {
+		return ""
+	}
+	var out bytes.Buffer
+	if json.Indent(&out, []byte(x.Text), "", "  ") != nil {
+		out.Reset()
+		out.WriteString(x.Text)
+	}
+	if more := x.Size - len(x.Text); more > 0 && len(x.Text) > 100 {
+		fmt.Fprintf(&out, "\n… %d bytes more", more)
+	}
+	return "\n" + out.String()
 }
 
 func (c *Console) eventPage(w http.ResponseWriter, r *http.Request, who identity) error {
@@ -165,6 +195,16 @@ func (c *Console) eventPage(w http.ResponseWriter, r *http.Request, who identity
 // moments puts changes and calls into one line of time.
 func moments(e eventAnswer) []moment {
 	list := []moment{{Change: events.Change{At: e.Received}, Text: "Accepted from " + e.Source}}
+	left := saidAtMost
+	for i := len(e.Served) - 1; i >= 0; i-- { // the last ones matter most
+		call := &e.Served[i]
+		if call.Exchange == nil {
+			continue
+		}
+		if left -= len(template.HTMLEscapeString(moment{Call: call}.Said())); left < 0 {
+			call.Exchange = nil
+		}
+	}
 	for i := range e.Served {
 		call := &e.Served[i]
 		list = append(list, moment{Change: events.Change{At: call.At}, Call: call})

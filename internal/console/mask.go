@@ -1,7 +1,12 @@
 package console
 
 import (
+	"encoding/json"
+	"fmt"
+	"net/url"
 	"regexp"
+	"slices"
+	"strings"
 
 	"bridge/internal/events"
 )
@@ -83,4 +88,68 @@ func (who identity) calls(calls []events.Call) []events.Call {
 		}
 	}
 	return out
+}
+
+// exchange hides the person in what was said to Keap: values are masked but those that name things of Keap.
+func (who identity) exchange(x *events.Exchange) *events.Exchange {
+	if who.role >= Operator {
+		return x
+	}
+	out := *x
+	path, query, _ := strings.Cut(x.Target, "?")
+	out.Target = path
+	if values, err := url.ParseQuery(query); query != "" && err == nil {
+		var names []string
+		for name := range values {
+			names = append(names, name+"=•••")
+		}
+		slices.Sort(names)
+		out.Target += "?" + strings.Join(names, "&")
+	}
+	out.Sent.Text, out.Answered.Text = maskBody(x.Sent), maskBody(x.Answered)
+	return &out
+}
+
+// maskBody hides the values of a JSON body. Of what is no JSON, or was cut, nothing but its length is shown.
+func maskBody(x events.Excerpt) string {
+	if x.Text == "" {
+		return ""
+	}
+	var v any
+	if len(x.Text) < x.Size || json.Unmarshal([]byte(x.Text), &v) != nil {
+		return fmt.Sprintf("(%d bytes)", x.Size)
+	}
+	text, err := json.Marshal(maskValue(v, false))
+	if err != nil {
+		return fmt.Sprintf("(%d bytes)", x.Size)
+	}
+	return string(text)
+}
+
+// plainName finds the fields whose values name things of Keap or say what went wrong.
+var plainName = regexp.MustCompile(`(?i)(^|_)ids?$|Ids?$|^(code|status|result|message|error|field|duplicate_option|date_created|last_updated)$`)
+
+func maskValue(v any, plain bool) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, inner := range v {
+			v[name] = maskValue(inner, plainName.MatchString(name))
+		}
+		return v
+	case []any:
+		for i := range v {
+			v[i] = maskValue(v[i], plain)
+		}
+		return v
+	case string:
+		if plain {
+			return maskText(v)
+		}
+		return maskWord(v)
+	case float64:
+		if !plain {
+			return "•••"
+		}
+	}
+	return v
 }

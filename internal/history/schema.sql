@@ -78,7 +78,9 @@ CREATE TABLE call (
     status    INTEGER NOT NULL,
     error     TEXT NOT NULL,
     took      INTEGER NOT NULL,       -- microseconds
-    subjects  INTEGER NOT NULL
+    waited    INTEGER NOT NULL,       -- for its permit, microseconds
+    subjects  INTEGER NOT NULL,
+    exchange  TEXT NOT NULL           -- id of what was said, '' where it is not kept
 );
 CREATE INDEX call_at ON call (at);
 

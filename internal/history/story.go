@@ -95,11 +95,11 @@ func (st *store) callsOf(ctx context.Context, event int64) ([]events.ServedCall,
 	)
 	err := st.each(ctx, func(rows *sql.Rows) error {
 		var (
-			c           events.ServedCall
-			n, at, took int64
-			step        string
+			c                   events.ServedCall
+			n, at, took, waited int64
+			step                string
 		)
-		if err := rows.Scan(&n, &at, &c.Operation, &c.Status, &c.Error, &took, &c.Subjects, &step); err != nil {
+		if err := rows.Scan(&n, &at, &c.Operation, &c.Status, &c.Error, &took, &waited, &c.Subjects, &c.ID, &step); err != nil {
 			return err
 		}
 		if n == last {
@@ -108,9 +108,10 @@ func (st *store) callsOf(ctx context.Context, event int64) ([]events.ServedCall,
 		}
 		last = n
 		c.At, c.Took, c.Steps = time.UnixMilli(at).UTC(), time.Duration(took)*time.Microsecond, []string{step}
+		c.Waited = time.Duration(waited) * time.Microsecond
 		calls = append(calls, c)
 		return nil
-	}, `SELECT c.n, c.at, c.operation, c.status, c.error, c.took, c.subjects, s.step
+	}, `SELECT c.n, c.at, c.operation, c.status, c.error, c.took, c.waited, c.subjects, c.exchange, s.step
 		FROM served s JOIN call c ON c.n = s.call WHERE s.event = ? ORDER BY s.call, s.step`, event)
 	return calls, err
 }

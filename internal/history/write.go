@@ -134,8 +134,8 @@ func (b *batch) writeChanges(ctx context.Context) error {
 
 func (b *batch) writeCalls(ctx context.Context) error {
 	for _, c := range b.calls {
-		err := b.st.exec(ctx, "INSERT INTO call (n, at, operation, status, error, took, subjects) VALUES (?, ?, ?, ?, ?, ?, ?)",
-			c.n, c.at, c.Operation, c.Status, c.Error, c.Took.Microseconds(), c.Subjects)
+		err := b.st.exec(ctx, "INSERT INTO call (n, at, operation, status, error, took, waited, subjects, exchange) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			c.n, c.at, c.Operation, c.Status, c.Error, c.Took.Microseconds(), c.Waited.Microseconds(), c.Subjects, c.ID)
 		if err != nil {
 			return err
 		}

@@ -40,7 +40,13 @@ type Sheet struct {
 	Event *events.Event // nil when its data is gone: erased, or past its retention
 	Plan  *events.Plan  // as stored when it was first worked; nil before
 	Lines []StepLine    // the steps in order
+
+	// Said is what was sent and answered in the last calls that served it, by ServedCall.ID, as far as it is still kept.
+	Said map[string]events.Exchange
 }
+
+// maxSaid is of how many calls of an event it is shown what was said.
+const maxSaid = 100
 
 // StepLine is one step of an event with what became of it.
 type StepLine struct {
@@ -72,7 +78,21 @@ func (d *Desk) Show(ctx context.Context, ref Ref) (Sheet, error) {
 	}
 	sheet.Plan = journal.Plan
 	sheet.Lines = stepLines(journal, story.Steps)
-	return sheet, nil
+	sheet.Said, err = d.said(ctx, story.Served)
+	return sheet, err
+}
+
+func (d *Desk) said(ctx context.Context, calls []events.ServedCall) (map[string]events.Exchange, error) {
+	var ids []string
+	for _, c := range calls[max(0, len(calls)-maxSaid):] {
+		if c.ID != "" {
+			ids = append(ids, c.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return d.Archive.Exchanges(ctx, ids)
 }
 
 // stepLines joins what the memory of steps knows with what was last reported: the memory is ahead while an event is

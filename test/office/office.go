@@ -43,6 +43,7 @@ type Office struct {
 	events    map[string]*events.Event
 	seqs      map[string]uint64
 	journals  map[string]events.Journal
+	said      map[string]events.Exchange
 	discarded map[string]events.Outcome // key → the state that it had
 	states    map[string]events.Outcome
 	Erased    []string // keys
@@ -64,7 +65,7 @@ func newOffice(t testing.TB, index *history.Index, past stock, begin events.Posi
 	o := &Office{
 		Index: index, past: past, begin: begin, pos: begin,
 		changed: make(chan struct{}), events: map[string]*events.Event{}, seqs: map[string]uint64{},
-		journals: map[string]events.Journal{}, discarded: map[string]events.Outcome{}, states: map[string]events.Outcome{},
+		journals: map[string]events.Journal{}, said: map[string]events.Exchange{}, discarded: map[string]events.Outcome{}, states: map[string]events.Outcome{},
 		AccountList: []ops.Account{{Name: "default", App: "ab123", Group: "ab123", Owner: "bridge-1", Ready: true, Quota: ops.Quota{
 			Second: ops.Window{Limit: 10, Used: 3}, Minute: ops.Window{Limit: 240, Used: 61}, Day: ops.Window{Limit: 30000, Used: 812, Elsewhere: 40, ResetsAt: midnight()},
 		}}},
@@ -124,6 +125,10 @@ func (o *Office) Settle(out ...events.Outcome) {
 	for _, x := range out {
 		if x.Kind == events.OutcomeState {
 			o.states[x.Key] = x
+		}
+		if x.Call != nil && x.Call.Exchange != nil {
+			x.Call.ID = fmt.Sprint("x", len(o.said))
+			o.said[x.Call.ID] = *x.Call.Exchange
 		}
 	}
 	o.append(events.LogRecord{Outcomes: out})
@@ -190,6 +195,19 @@ func (o *Office) LoadJournal(_ context.Context, _, key string) (events.Journal, 
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.journals[key], nil
+}
+
+// Exchanges implements ops.Archive.
+func (o *Office) Exchanges(_ context.Context, ids []string) (map[string]events.Exchange, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	found := map[string]events.Exchange{}
+	for _, id := range ids {
+		if x, ok := o.said[id]; ok {
+			found[id] = x
+		}
+	}
+	return found, nil
 }
 
 // Record implements ops.Archive.

@@ -2,6 +2,7 @@ package office
 
 import (
 	"fmt"
+	"net/url"
 	"time"
 
 	"bridge/internal/events"
@@ -73,8 +74,25 @@ func (o *Office) Succeed(e events.Event, lane events.Priority) {
 }
 
 func call(e events.Event, operation string, status int, step string) events.Outcome {
-	return events.Outcome{Kind: events.OutcomeCall, At: e.Received.Add(500 * time.Millisecond), Account: e.Account, Call: &events.CallReport{
-		Group: "ab123", Operation: operation, Status: status, Took: 180 * time.Millisecond, Subjects: 1,
-		Served: []events.Served{{Key: e.Key(), Step: step, Rule: "purchase"}},
+	at := e.Received.Add(500 * time.Millisecond)
+	return events.Outcome{Kind: events.OutcomeCall, At: at, Account: e.Account, Call: &events.CallReport{
+		Group: "ab123", Operation: operation, Status: status, Took: 180 * time.Millisecond, Waited: 3 * time.Second, Subjects: 1,
+		Served:   []events.Served{{Key: e.Key(), Step: step, Rule: "purchase"}},
+		Exchange: exchange(e, operation, status, at),
 	}}
 }
+
+// exchange is what was said in a call; an answer is missing where there was none.
+func exchange(e events.Event, operation string, status int, at time.Time) *events.Exchange {
+	x := &events.Exchange{At: at, Account: e.Account, Keys: []string{e.Key()}, Method: "POST", Target: "/rest/v2/" + operation, Status: status, Sent: excerpt(`{"contact_ids":["77"]}`)}
+	if operation == "contacts.upsert" {
+		x.Method, x.Target = "PUT", "/rest/v1/contacts?reason="+url.QueryEscape("from "+e.Data.Contact.Email)
+		x.Sent = excerpt(fmt.Sprintf(`{"duplicate_option":"Email","email_addresses":[{"email":%q,"field":"EMAIL1"}],"given_name":%q,"opt_in_reason":"Bought"}`, e.Data.Contact.Email, e.Data.Contact.FirstName))
+	}
+	if status != 0 {
+		x.Answered = excerpt(fmt.Sprintf(`{"id":77,"given_name":%q,"email_addresses":[{"email":%q}],"date_created":"2026-08-07T12:00:00Z"}`, e.Data.Contact.FirstName, e.Data.Contact.Email))
+	}
+	return x
+}
+
+func excerpt(text string) events.Excerpt { return events.Excerpt{Text: text, Size: len(text)} }
