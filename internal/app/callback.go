@@ -38,6 +38,9 @@ func (a *App) withCallback(webhooks http.Handler) http.Handler {
 // callback ends the login that the browser comes from.
 func (a *App) callback(r *http.Request) error {
 	q := r.URL.Query()
+	if !a.started.Load() {
+		return &ops.Error{Kind: ops.Conflict, Message: "the bridge is starting", Hint: "try again in a minute"}
+	}
 	unknown := &ops.Error{Kind: ops.Conflict, Message: "this login was not begun here, has ended already or took too long", Hint: "run bridge keys login again"}
 	state := q.Get("state")
 	if state == "" || len(state) > 64 {

@@ -14,9 +14,8 @@ import (
 // expected stand in a note of the queue, so that every process that takes webhooks knows of them; so do the bridge's own
 // writes, for a while. Safe for concurrent use.
 type keapHooks struct {
-	notes notes // set before the first source is used
-
 	mu    sync.Mutex
+	notes notes                              // nil while a start waits for NATS
 	wrote map[string]map[string][2]time.Time // first and last write, by account and thing
 }
 
@@ -39,12 +38,26 @@ func newKeapHooks() *keapHooks {
 	return &keapHooks{wrote: map[string]map[string][2]time.Time{}}
 }
 
+// use says where the notes are.
+func (k *keapHooks) use(n notes) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.notes = n
+}
+
+// book is where the notes are, nil when they cannot be had yet.
+func (k *keapHooks) book() notes {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.notes
+}
+
 func handshakeNote(account, source string) string { return "handshake/" + account + "/" + source }
 
 // expect opens the door for handshakes of a source for a while.
 func (k *keapHooks) expect(ctx context.Context, account, source string) error {
 	for {
-		_, revision, err := k.notes.Note(ctx, handshakeNote(account, source))
+		_, revision, err := k.book().Note(ctx, handshakeNote(account, source))
 		if err != nil {
 			return err
 		}
@@ -52,7 +65,7 @@ func (k *keapHooks) expect(ctx context.Context, account, source string) error {
 		if err != nil {
 			return err
 		}
-		_, err = k.notes.SaveNote(ctx, handshakeNote(account, source), until, revision)
+		_, err = k.book().SaveNote(ctx, handshakeNote(account, source), until, revision)
 		if !errors.Is(err, queue.ErrConflict) {
 			return err
 		}
@@ -61,9 +74,13 @@ func (k *keapHooks) expect(ctx context.Context, account, source string) error {
 
 // Pending implements sources.KeapHooks. It is asked for handshakes with the right address only, which are rare.
 func (k *keapHooks) Pending(account, source string) bool {
+	notes := k.book()
+	if notes == nil {
+		return false
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	value, _, err := k.notes.Note(ctx, handshakeNote(account, source))
+	value, _, err := notes.Note(ctx, handshakeNote(account, source))
 	var until time.Time
 	return err == nil && until.UnmarshalText(value) == nil && time.Now().Before(until)
 }
@@ -73,11 +90,15 @@ func (k *keapHooks) Ours(account, eventKey, objectID string, at time.Time) bool 
 	name := thing(eventKey[:max(strings.LastIndexByte(eventKey, '.'), 0)], objectID)
 	k.mu.Lock()
 	w, ok := k.wrote[account][name]
+	notes := k.notes
 	k.mu.Unlock()
+	if !ok && notes == nil {
+		return false
+	}
 	if !ok { // another process may have written it
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
-		value, _, err := k.notes.Contact(ctx, echoGroup, account+"/"+name)
+		value, _, err := notes.Contact(ctx, echoGroup, account+"/"+name)
 		if err != nil || w[0].UnmarshalText(value) != nil {
 			return false
 		}
@@ -99,7 +120,7 @@ func (k *keapHooks) written(ctx context.Context, account, name string, at time.T
 	if err != nil {
 		return err
 	}
-	return k.notes.SaveContact(ctx, echoGroup, account+"/"+name, value, 2*echoTime)
+	return k.book().SaveContact(ctx, echoGroup, account+"/"+name, value, 2*echoTime)
 }
 
 func (k *keapHooks) remember(account, name string, at time.Time) {

@@ -96,6 +96,9 @@ func (a *App) Stop() error {
 // Run starts a bridge and ends it when ctx ends.
 func Run(ctx context.Context, set Settings) error {
 	a, err := Start(ctx, set)
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil { // while it waited for NATS
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,7 @@ func (a *App) ready(context.Context) error {
 		return errors.New("the connection to NATS is gone for good")
 	default:
 	}
-	if !a.queue.Connected() {
+	if !a.queue.Connected() && !(a.set.Env.Spool && a.set.has(RoleIngest)) { // with a spool it takes webhooks all the same
 		return errors.New("NATS is away")
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"bridge/internal/config"
@@ -21,7 +22,7 @@ import (
 
 // What satisfies what, stated once.
 var (
-	_ ingress.Intake    = intake{}
+	_ ingress.Intake    = (*intake)(nil)
 	_ dispatch.Memory   = (*queue.Queue)(nil)
 	_ dispatch.Reloader = reader{}
 	_ dispatch.Planner  = (*front)(nil)
@@ -56,7 +57,10 @@ type App struct {
 	hooks   *keapHooks
 	live    *live
 	desk    *ops.Desk
-	failed  chan error // a part that cannot go on
+	trace   *tracing
+	intake  intake
+	started atomic.Bool // everything is there
+	failed  chan error  // a part that cannot go on
 
 	HTTPAddr    string          // where webhooks are taken; "" without the role
 	ConsoleAddr string          // where the console is served
@@ -82,6 +86,7 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
+	a.trace = trace
 	if stop != nil {
 		a.down.add("tracing", stop)
 	}
@@ -123,15 +128,16 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a.queue, err = queue.Open(ctx, queue.Options{
+	a.live = newLive(a)
+	if err := a.openQueue(ctx, queue.Options{
 		URL: env.NatsURL, Creds: env.NatsCreds, DataDir: env.DataDir, Replicas: env.NatsReplicas, Fsync: env.Fsync, StoreKey: env.StoreKey,
 		Listen: env.NatsListen, Users: users, Spool: env.Spool, Retention: time.Duration(env.Retention), ParseIngest: a.front.parseIngest, Logger: log,
-	})
-	if err != nil {
+	}); err != nil {
 		return nil, explained(err)
 	}
+	a.intake.set(a.queue.Accept)
 	a.down.add("queue", a.queue.Close)
-	a.hooks.notes = a.queue
+	a.hooks.use(a.queue)
 	a.history, err = history.Open(ctx, filepath.Join(env.DataDir, historyFile), history.Options{
 		Hash: a.queue.ContactHash, Retention: time.Duration(env.Retention), Log: log,
 	})
@@ -144,7 +150,6 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	// What operators may switch, and what they are told.
 	a.gate = newGate(a.queue)
 	a.run("gate", a.gate.follow)
-	a.live = newLive(a)
 	a.run("configuration", a.reload)
 
 	// The working side: routing, quota groups, workers.
@@ -180,17 +185,12 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	}
 
 	// The way in over HTTP is the last to start and the first to stop.
-	if set.has(RoleIngest) {
-		h := ingress.New(ingress.Options{
-			Intake: intake{a.queue}, Route: a.worlds.route, TrustedProxies: env.TrustedProxies, Log: log, Now: time.Now,
-			Observe: func(s ingress.Seen) {
-				a.metrics.webhook(a.worlds.kind(s.Account, s.Source), s)
-				a.live.saw(s)
-			},
-		})
-		if a.HTTPAddr, err = a.listen("ingress", env.HTTPAddr, ingress.NewServer(a.withCallback(trace.webhooks(h, a.worlds.has)), log), env.TLSCert, env.TLSKey); err != nil {
+	if set.has(RoleIngest) && a.HTTPAddr == "" {
+		if err := a.startIngress(); err != nil {
 			return nil, err
 		}
 	}
+	a.down.first(partIngress)
+	a.started.Store(true)
 	return a, nil
 }

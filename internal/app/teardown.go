@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -22,6 +23,15 @@ type teardownStep struct {
 // add registers how to close what was just opened.
 func (t *teardown) add(name string, close func(context.Context) error) {
 	t.steps = append(t.steps, teardownStep{name, close})
+}
+
+// first makes the step of this name, if there is one, the next to be closed.
+func (t *teardown) first(name string) {
+	i := slices.IndexFunc(t.steps, func(s teardownStep) bool { return s.name == name })
+	if i >= 0 {
+		s := t.steps[i]
+		t.steps = append(slices.Delete(t.steps, i, i+1), s)
+	}
 }
 
 // run closes everything. A step that fails does not keep the others from running; ctx bounds them all together.

@@ -50,7 +50,7 @@ func startIntake(q *Queue, s *spool) *intake {
 	if q.server != nil || s != nil {
 		in.room.dir = q.opt.DataDir
 	}
-	in.bundle = startGather(bundleItems, min(bundleBytes, int(q.nc.MaxPayload())/2), in.commit)
+	in.bundle = startGather(bundleItems, min(bundleBytes, q.maxPayload/2), in.commit)
 	return in
 }
 
@@ -117,7 +117,7 @@ func (q *Queue) prepare(to *accepting, e *events.Event) error {
 	if err != nil {
 		return err
 	}
-	if len(line) > int(q.nc.MaxPayload())-maxHeader {
+	if len(line) > q.maxPayload-maxHeader {
 		return fmt.Errorf("%w: %d bytes", ErrTooLarge, len(line))
 	}
 	key, _ := parseKey(e.Key())

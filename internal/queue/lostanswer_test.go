@@ -50,7 +50,7 @@ func TestAnswersThatAreLost(t *testing.T) {
 
 	send(20)
 	eventually(t, "the hands are full", func() bool { return len(b.groups.all()) == 4 }) // a place is kept for what is urgent
-	unheard(func() { // work is handed out
+	unheard(func() {                                                                     // work is handed out
 		h := b.groups.hands(0)
 		h.mu.Lock()
 		h.limit = 1 << 20

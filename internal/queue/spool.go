@@ -82,7 +82,7 @@ func (s *spool) connect(ctx context.Context) (err error) {
 
 // publish stores a bundle with the external server, or here while that is away or still owed something.
 func (s *spool) publish(msg *nats.Msg) error {
-	if s.waiting.Load() == 0 && s.q.nc.IsConnected() {
+	if s.waiting.Load() == 0 && s.q.nc != nil && s.q.nc.IsConnected() {
 		ctx, cancel := context.WithTimeout(context.Background(), spoolAfter)
 		_, err := s.q.js.PublishMsg(ctx, msg)
 		cancel()
@@ -139,6 +139,9 @@ func (s *spool) run() {
 
 // forward moves everything that waits. A bundle is deleted here only when the external server has it.
 func (s *spool) forward(ctx context.Context) error {
+	if s.q.nc == nil {
+		return errAway
+	}
 	for ctx.Err() == nil {
 		msg, err := s.stream.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(subjectSpool))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {

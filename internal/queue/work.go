@@ -148,7 +148,7 @@ func (q *Queue) wakeFront() {
 	q.mu.Unlock()
 	if w != nil && w.router.owned() {
 		w.router.wakeUp()
-	} else if q.server == nil {
+	} else if q.nc != nil && q.server == nil {
 		q.tell(frontUnit)
 	}
 }
