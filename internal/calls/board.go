@@ -113,8 +113,9 @@ type graphKey struct {
 type rank uint8
 
 const (
-	ending    rank = iota // goals, orders, notes …
-	beginning             // contacts, look-ups
+	finding   rank = iota // look-ups that many wait for: tags, custom fields, products
+	ending                // goals, orders, notes …
+	beginning             // contacts, and looking for one
 	ranks
 )
 
@@ -125,6 +126,7 @@ type solo struct {
 	account  string
 	contact  string // hashed order key
 	xmlrpc   bool   // goes over XML-RPC
+	errand   *errand
 	since    time.Time
 	answered chan error // holds one; nil: the permit is there
 	at       *list.Element
@@ -268,17 +270,8 @@ func (b *board) hurry(contact string) {
 	if b.people[contact] == 0 {
 		return
 	}
+	b.raiseSolos(events.Urgent, func(s *solo) bool { return s.contact == contact })
 	for prio := events.Normal; prio <= events.Bulk; prio++ {
-		for r := range b.solos[prio] {
-			for e, next := b.solos[prio][r].Front(), (*list.Element)(nil); e != nil; e = next {
-				next = e.Next()
-				if s := e.Value.(*solo); s.contact == contact {
-					b.dropSolo(s)
-					s.prio = events.Urgent
-					b.addSolo(s)
-				}
-			}
-		}
 		for e, next := b.queues[prio].Front(), (*list.Element)(nil); e != nil; e = next {
 			next = e.Next()
 			p := e.Value.(*pair)
@@ -286,6 +279,26 @@ func (b *board) hurry(contact string) {
 				if s.contact == contact {
 					b.raise(p, events.Urgent)
 					break
+				}
+			}
+		}
+	}
+}
+
+// raiseErrand raises the look-ups of an errand to the priority of somebody who waits for it.
+func (b *board) raiseErrand(e *errand, to events.Priority) {
+	b.raiseSolos(to, func(s *solo) bool { return s.errand == e })
+}
+
+func (b *board) raiseSolos(to events.Priority, which func(*solo) bool) {
+	for prio := to + 1; int(prio) < len(events.Priorities); prio++ {
+		for r := range b.solos[prio] {
+			for e, next := b.solos[prio][r].Front(), (*list.Element)(nil); e != nil; e = next {
+				next = e.Next()
+				if s := e.Value.(*solo); which(s) {
+					b.dropSolo(s)
+					s.prio = to
+					b.addSolo(s)
 				}
 			}
 		}

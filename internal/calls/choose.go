@@ -81,8 +81,10 @@ func oldestOf(c *column) *pair { return c.pairs.Front().Value.(*pair) }
 func (b *board) next(prio events.Priority, l lingering, now time.Time) (*solo, *batch) {
 	oldest := b.queues[prio].Front()
 	if prio == events.Urgent {
-		if s := b.firstSolo(prio, ending); s != nil {
-			return s, nil
+		for r := finding; r <= ending; r++ {
+			if s := b.firstSolo(prio, r); s != nil {
+				return s, nil
+			}
 		}
 		if oldest != nil {
 			return nil, b.clear(oldest.Value.(*pair), prio)

@@ -8,13 +8,14 @@
 //
 // What goes first:
 //
-//   - urgent work, and never waits for company: goals before tags before contacts, so that what is begun ends;
+//   - urgent work, and never waits for company: look-ups that many wait for, then goals before tags before contacts, so
+//     that what is begun ends;
 //   - of the rest, a column that is full or whose oldest pair has waited long enough, then contacts (or columns
 //     would never fill), then tags;
 //   - every row or column takes along all pairs that wait, whatever their priority.
 //
 // With permits to spare nothing waits; when the day will not be enough, tags of normal work wait up to half an hour
-// for company. How many permits each priority may have is the ledger's business.
+// for company, and up to two hours when some of it moves to tomorrow whatever is done. How many permits each priority may have is the ledger's business.
 //
 // Steps are answered one by one: a contact that Keap does not know fails one step of a column of 200. Asks of one
 // contact are served in the order in which they come.

@@ -24,13 +24,13 @@ const (
 
 // lookups remembers ids. Many that need the same one ask Keap once: the others wait for the first.
 type lookups struct {
-	mu    sync.Mutex
-	ids   map[lookupKey]string
-	turns map[lookupKey]chan struct{}
+	mu      sync.Mutex
+	ids     map[lookupKey]string
+	errands map[lookupKey]*errand
 }
 
 func newLookups() lookups {
-	return lookups{ids: map[lookupKey]string{}, turns: map[lookupKey]chan struct{}{}}
+	return lookups{ids: map[lookupKey]string{}, errands: map[lookupKey]*errand{}}
 }
 
 func (l *lookups) known(key lookupKey) string {
@@ -45,34 +45,35 @@ func (l *lookups) forget(key lookupKey) {
 	delete(l.ids, key)
 }
 
-// id gives what is remembered, or else asks.
-func (l *lookups) id(ctx context.Context, key lookupKey, ask func() (string, error)) (string, error) {
-	for {
-		l.mu.Lock()
-		id, turn := l.ids[key], l.turns[key]
-		if id == "" && turn == nil {
-			l.turns[key] = make(chan struct{})
-		}
-		l.mu.Unlock()
-		if id != "" {
-			return id, nil
-		}
-		if turn == nil {
-			break
-		}
-		select {
-		case <-turn:
-		case <-ctx.Done():
-			return "", ctx.Err()
-		}
-	}
-	id, err := ask()
+func (l *lookups) errand(key lookupKey) *errand {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	close(l.turns[key])
-	delete(l.turns, key)
+	e := l.errands[key]
+	if e == nil {
+		e = newErrand()
+		l.errands[key] = e
+	}
+	return e
+}
+
+// foundID gives what is remembered, or else asks.
+func (t *task) foundID(ctx context.Context, key lookupKey, ask func() (string, error)) (string, error) {
+	if id := t.found.known(key); id != "" {
+		return id, nil
+	}
+	leave, err := t.enter(ctx, t.found.errand(key))
+	if err != nil {
+		return "", err
+	}
+	defer leave()
+	if id := t.found.known(key); id != "" {
+		return id, nil
+	}
+	id, err := ask()
 	if err == nil {
-		l.ids[key] = id
+		t.found.mu.Lock()
+		defer t.found.mu.Unlock()
+		t.found.ids[key] = id
 	}
 	return id, err
 }
@@ -80,7 +81,7 @@ func (l *lookups) id(ctx context.Context, key lookupKey, ask func() (string, err
 // companyID finds the company record of that name, or makes one.
 func (t *task) companyID(ctx context.Context, name string, r *Result) (string, error) {
 	key := lookupKey{t.Account, companyRecord, fold(name)}
-	return t.found.id(ctx, key, func() (id string, err error) {
+	return t.foundID(ctx, key, func() (id string, err error) {
 		var found []keap.Company
 		err = t.call(ctx, r, request{operation: "companies.list", rank: beginning, subjects: 1, send: func(ctx context.Context) (err error) {
 			found, err = t.settings.Keap.FindCompanies(ctx, name)
@@ -107,8 +108,8 @@ type modelCache struct {
 }
 
 type accountModel struct {
-	turn   chan struct{} // holds one
-	mu     sync.Mutex    // guards all below
+	load   *errand
+	mu     sync.Mutex // guards all below
 	model  keap.Model
 	loaded time.Time
 }
@@ -121,7 +122,7 @@ func (c *modelCache) of(account string) *accountModel {
 	defer c.mu.Unlock()
 	a := c.accounts[account]
 	if a == nil {
-		a = &accountModel{turn: make(chan struct{}, 1)}
+		a = &accountModel{load: newErrand()}
 		c.accounts[account] = a
 	}
 	return a
@@ -161,17 +162,16 @@ func (t *task) loadModel(ctx context.Context, flat map[string]value, r *Result) 
 	if a.has(flat) {
 		return nil
 	}
-	select {
-	case a.turn <- struct{}{}:
-		defer func() { <-a.turn }()
-	case <-ctx.Done():
-		return ctx.Err()
+	leave, err := t.enter(ctx, a.load)
+	if err != nil {
+		return err
 	}
+	defer leave()
 	if a.has(flat) {
 		return nil
 	}
 	var m keap.Model
-	err := t.call(ctx, r, request{operation: "contacts.model", rank: beginning, send: func(ctx context.Context) (err error) {
+	err = t.call(ctx, r, request{operation: "contacts.model", rank: finding, send: func(ctx context.Context) (err error) {
 		m, err = t.settings.Keap.ContactModel(ctx)
 		return err
 	}})

@@ -129,9 +129,9 @@ func (t *task) productID(ctx context.Context, item *events.Item, currency string
 	if id := t.settings.Products[item.SKU]; id != "" || item.SKU == "" {
 		return id, nil
 	}
-	return t.found.id(ctx, lookupKey{t.Account, productRecord, item.SKU}, func() (string, error) {
+	return t.foundID(ctx, lookupKey{t.Account, productRecord, item.SKU}, func() (string, error) {
 		var found []keap.Product
-		err := t.call(ctx, r, request{operation: "products.list", rank: beginning, subjects: 1, send: func(ctx context.Context) (err error) {
+		err := t.call(ctx, r, request{operation: "products.list", rank: finding, subjects: 1, send: func(ctx context.Context) (err error) {
 			found, err = t.settings.Keap.FindProducts(ctx, item.SKU)
 			return err
 		}})
@@ -146,7 +146,7 @@ func (t *task) productID(ctx context.Context, item *events.Item, currency string
 		if price == "" {
 			price = "0"
 		}
-		err = t.call(ctx, r, request{operation: "products.create", rank: beginning, subjects: 1, send: func(ctx context.Context) (err error) {
+		err = t.call(ctx, r, request{operation: "products.create", rank: finding, subjects: 1, send: func(ctx context.Context) (err error) {
 			made, err = t.settings.Keap.CreateProduct(ctx, keap.Product{SKU: item.SKU, Name: itemName(item), Price: price, Currency: currency})
 			return err
 		}})

@@ -305,6 +305,7 @@ func (p *Planner) permit(ctx context.Context, s *solo) (release func(), err erro
 		p.mu.Unlock()
 		return nil, err
 	}
+	s.prio = min(s.prio, s.errand.mostUrgent())
 	p.board.addSolo(s)
 	p.mu.Unlock()
 	p.nudge()

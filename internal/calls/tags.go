@@ -28,7 +28,7 @@ type tagCache struct {
 
 // accountTags is locked while it is being filled, so that many events that need it ask Keap once.
 type accountTags struct {
-	turn   chan struct{} // holds one
+	find   *errand
 	mu     sync.Mutex
 	ids    map[string]string // by folded name
 	loaded time.Time
@@ -36,7 +36,7 @@ type accountTags struct {
 	day    int64 // that made counts for
 	made   int
 
-	categories map[string]string // ids by folded name; the holder of the turn has it
+	categories map[string]string // ids by folded name; who is on the errand has it
 }
 
 func (c *tagCache) of(account string) *accountTags {
@@ -44,7 +44,7 @@ func (c *tagCache) of(account string) *accountTags {
 	defer c.mu.Unlock()
 	a := c.accounts[account]
 	if a == nil {
-		a = &accountTags{turn: make(chan struct{}, 1), ids: map[string]string{}, missed: map[string]time.Time{}}
+		a = &accountTags{find: newErrand(), ids: map[string]string{}, missed: map[string]time.Time{}}
 		c.accounts[account] = a
 	}
 	return a
@@ -92,12 +92,11 @@ func (t *task) tagID(ctx context.Context, s *events.Step, r *Result) (string, er
 	if id, ok := tags.known(s.Target); ok {
 		return id, nil
 	}
-	select {
-	case tags.turn <- struct{}{}:
-		defer func() { <-tags.turn }()
-	case <-ctx.Done():
-		return "", ctx.Err()
+	leave, err := t.enter(ctx, tags.find)
+	if err != nil {
+		return "", err
 	}
+	defer leave()
 	if id, ok := tags.known(s.Target); ok {
 		return id, nil
 	}
@@ -161,7 +160,7 @@ func (t *task) pages(ctx context.Context, r *Result, operation string, run func(
 	err := run(t.Planner.calls, func(context.Context) error {
 		end(nil)
 		since = time.Now()
-		done, err := t.permit(ctx, &solo{prio: t.Priority, rank: beginning, account: t.Account, contact: t.Contact})
+		done, err := t.permit(ctx, t.solo(finding))
 		if err != nil {
 			return err
 		}
@@ -180,7 +179,7 @@ func (t *task) pages(ctx context.Context, r *Result, operation string, run func(
 func (t *task) lookUpTag(ctx context.Context, tags *accountTags, s *events.Step, r *Result) error {
 	var found []keap.Tag
 	category, name := splitTag(s.Target)
-	err := t.call(ctx, r, request{operation: "tags.list", rank: beginning, step: s, subjects: 1, send: func(ctx context.Context) (err error) {
+	err := t.call(ctx, r, request{operation: "tags.list", rank: finding, step: s, subjects: 1, send: func(ctx context.Context) (err error) {
 		found, err = t.settings.Keap.FindTags(ctx, name)
 		return err
 	}})
@@ -199,7 +198,7 @@ func (t *task) lookUpTag(ctx context.Context, tags *accountTags, s *events.Step,
 	return nil
 }
 
-// createTag makes a tag that Keap does not have. The caller holds the turn, so that a name is made once.
+// createTag makes a tag that Keap does not have. The caller is on the errand, so that a name is made once.
 func (t *task) createTag(ctx context.Context, tags *accountTags, s *events.Step, r *Result) (string, error) {
 	if err := t.mayCreate(tags, s); err != nil {
 		return "", err
@@ -210,7 +209,7 @@ func (t *task) createTag(ctx context.Context, tags *accountTags, s *events.Step,
 		return "", err
 	}
 	var made keap.Tag
-	err = t.call(ctx, r, request{operation: "tags.create", rank: beginning, step: s, subjects: 1, send: func(ctx context.Context) (err error) {
+	err = t.call(ctx, r, request{operation: "tags.create", rank: finding, step: s, subjects: 1, send: func(ctx context.Context) (err error) {
 		made, err = t.settings.Keap.CreateTag(ctx, name, in)
 		return err
 	}})
@@ -250,7 +249,7 @@ func (t *task) categoryID(ctx context.Context, tags *accountTags, category strin
 		return "", err
 	}
 	if known[fold(category)] == "" {
-		err = t.call(ctx, r, request{operation: "tags.categories.create", rank: beginning, step: s, subjects: 1, send: func(ctx context.Context) error {
+		err = t.call(ctx, r, request{operation: "tags.categories.create", rank: finding, step: s, subjects: 1, send: func(ctx context.Context) error {
 			made, err := t.settings.Keap.CreateTagCategory(ctx, category)
 			known[fold(category)] = made.ID
 			return err

@@ -23,6 +23,7 @@ type task struct {
 	contact  string // Keap contact id, once known
 	results  []Result
 	intended bool
+	errand   *errand // that the task is on
 }
 
 // Do serves an ask: it blocks until each of its steps is answered, in their order. A request that is on its way is
@@ -124,7 +125,9 @@ const throttledTries = 5
 func (t *task) call(ctx context.Context, r *Result, q request) error {
 	for try := 1; ; try++ {
 		q.since = time.Now()
-		release, err := t.permit(ctx, &solo{prio: t.Priority, rank: q.rank, account: t.Account, contact: t.Contact, xmlrpc: q.may != nil})
+		wish := t.solo(q.rank)
+		wish.xmlrpc = q.may != nil
+		release, err := t.permit(ctx, wish)
 		if err != nil {
 			return err
 		}
