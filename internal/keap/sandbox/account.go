@@ -116,11 +116,11 @@ func listUsers2(t *tenant, c *call) reply {
 			return false
 		})
 	}, user2)
-	page, next, err := page2(c, maxUsers, rows)
+	from, to, next, err := c.page2(maxUsers, len(rows))
 	if err != nil {
 		return c.bad(err.Error())
 	}
-	return ok(map[string]any{"users": page, "next_page_token": next})
+	return ok(map[string]any{"users": rows[from:to], "next_page_token": next})
 }
 
 func getUser2(t *tenant, c *call) reply {

@@ -187,11 +187,11 @@ func listAutomations(t *tenant, c *call) reply {
 		}
 		return true
 	}, automation2)
-	page, next, err := page2(c, maxAutomations, rows)
+	from, to, next, err := c.page2(maxAutomations, len(rows))
 	if err != nil {
 		return c.bad(err.Error())
 	}
-	return ok(map[string]any{"automations": page, "next_page_token": next, "automation_count": len(rows)})
+	return ok(map[string]any{"automations": rows[from:to], "next_page_token": next, "automation_count": len(rows)})
 }
 
 func getAutomation(t *tenant, c *call) reply {
@@ -203,9 +203,10 @@ func getAutomation(t *tenant, c *call) reply {
 }
 
 func automationIDs(t *tenant, c *call) reply {
-	page, next, err := page2(c, maxAutomations, pick(&t.automations, all, func(id ref, _ *automation) string { return id.String() }))
+	ids := pick(&t.automations, all, func(id ref, _ *automation) string { return id.String() })
+	from, to, next, err := c.page2(maxAutomations, len(ids))
 	if err != nil {
 		return c.bad(err.Error())
 	}
-	return ok(map[string]any{"automation_ids": page, "locked_automation_ids": []string{}, "next_page_token": next})
+	return ok(map[string]any{"automation_ids": ids[from:to], "locked_automation_ids": []string{}, "next_page_token": next})
 }

@@ -83,41 +83,6 @@ type address struct {
 	created time.Time
 }
 
-// contactByID finds a contact that was neither deleted nor merged away.
-func (t *tenant) contactByID(id ref) (*contact, bool) {
-	i, ok := slices.BinarySearchFunc(t.contacts, id, func(c *contact, id ref) int { return cmp.Compare(c.id, id) })
-	if !ok {
-		return nil, false
-	}
-	return t.contacts[i], true
-}
-
-// insert files a contact under its id, or the next one.
-func (t *tenant) insert(c *contact) {
-	if c.id == 0 {
-		c.id = t.lastID + 1
-	}
-	t.lastID = max(t.lastID, c.id)
-	t.version++
-	if n := len(t.contacts); n == 0 || t.contacts[n-1].id < c.id {
-		t.contacts = append(t.contacts, c)
-		return
-	}
-	i, _ := slices.BinarySearchFunc(t.contacts, c.id, func(c *contact, id ref) int { return cmp.Compare(c.id, id) })
-	t.contacts = slices.Insert(t.contacts, i, c)
-}
-
-// remove forgets a contact: its id answers 404 from then on.
-func (t *tenant) remove(c *contact) {
-	for slot := range c.emails {
-		t.setEmail(c, slot, "", time.Time{})
-	}
-	if i := slices.Index(t.contacts, c); i >= 0 {
-		t.contacts = slices.Delete(t.contacts, i, i+1)
-	}
-	t.version++
-}
-
 // setEmail writes one slot and keeps the index of addresses.
 func (t *tenant) setEmail(c *contact, slot int, email string, now time.Time) {
 	old, key := strings.ToLower(c.emails[slot]), strings.ToLower(email)
@@ -184,10 +149,12 @@ func (t *tenant) duplicate(option string, w *contact, company ref, seen func(*co
 	return nil
 }
 
-// tagged reports whether the contact has the tag.
-func (c *contact) tagged(tag ref) bool {
-	return slices.ContainsFunc(c.tags, func(a applied) bool { return a.tag == tag })
+// place finds a tag among those of the contact, -1 where it is not there.
+func (c *contact) place(tag ref) int {
+	return slices.IndexFunc(c.tags, func(a applied) bool { return a.tag == tag })
 }
+
+func (c *contact) tagged(tag ref) bool { return c.place(tag) >= 0 }
 
 // setCustom writes one custom field; null clears it.
 func (c *contact) setCustom(field ref, content json.RawMessage) {
@@ -199,6 +166,27 @@ func (c *contact) setCustom(field ref, content json.RawMessage) {
 
 // merge moves what loser has to winner, which keeps its own values, and removes loser.
 func (t *tenant) merge(winner, loser *contact, now time.Time) {
+	t.change(winner, func() { t.absorb(winner, loser, now) })
+	for _, e := range t.orders.rows {
+		if e.row.contact == loser.id {
+			e.row.contact = winner.id
+		}
+	}
+	for _, e := range t.notes.rows {
+		if e.row.contact == loser.id {
+			e.row.contact = winner.id
+		}
+	}
+	for _, e := range t.tasks.rows {
+		if e.row.contact == loser.id {
+			e.row.contact = winner.id
+		}
+	}
+	t.remove(loser)
+}
+
+// absorb gives the winner of a merge what it has not of its own.
+func (t *tenant) absorb(winner, loser *contact, now time.Time) {
 	winner.given, winner.family = cmp.Or(winner.given, loser.given), cmp.Or(winner.family, loser.family)
 	winner.owner = cmp.Or(winner.owner, loser.owner)
 	for _, email := range loser.emails {
@@ -219,21 +207,5 @@ func (t *tenant) merge(winner, loser *contact, now time.Time) {
 	if winner.more == nil {
 		winner.more = loser.more
 	}
-	for _, e := range t.orders.rows {
-		if e.row.contact == loser.id {
-			e.row.contact = winner.id
-		}
-	}
-	for _, e := range t.notes.rows {
-		if e.row.contact == loser.id {
-			e.row.contact = winner.id
-		}
-	}
-	for _, e := range t.tasks.rows {
-		if e.row.contact == loser.id {
-			e.row.contact = winner.id
-		}
-	}
 	winner.updated = now
-	t.remove(loser)
 }

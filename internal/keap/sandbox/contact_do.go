@@ -38,9 +38,9 @@ func (w *write) enough() error {
 
 // create makes a contact and runs what Keap's settings say for contacts added through the API.
 func (t *tenant) create(w *write) *contact {
-	x := &contact{created: w.c.now, updated: w.c.now, visible: w.c.visible}
-	t.insert(x)
+	x := &contact{id: t.lastID + 1, created: w.c.now, updated: w.c.now, visible: w.c.visible}
 	w.apply(x)
+	t.insert(x)
 	w.c.about("contact", x.id)
 	t.happened(w.c, "contact.add", x.id)
 	t.trigger(w.c, t.triggers.ContactAdded, "contact_added", x)
@@ -48,7 +48,7 @@ func (t *tenant) create(w *write) *contact {
 }
 
 func (t *tenant) update(w *write, x *contact) {
-	w.apply(x)
+	t.change(x, func() { w.apply(x) })
 	w.c.about("contact", x.id)
 	t.happened(w.c, "contact.edit", x.id)
 	t.trigger(w.c, t.triggers.ContactUpdated, "contact_updated", x)

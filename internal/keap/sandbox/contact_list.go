@@ -3,133 +3,58 @@ package sandbox
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
 )
 
-// view is the result of a search in its order, kept until a contact changes: a million are gone through once, not
-// once a page.
-type view struct {
-	version uint64
-	rows    []*contact
-}
-
-// maxViews bounds how many searches are kept.
-const maxViews = 8
-
-// kept gives the result of a search, from before or made now. The name is the search without what only concerns
-// the page.
-func (t *tenant) kept(c *call, make func() []*contact) []*contact {
-	if c.flags.searchLag > 0 {
-		return make() // who can be found changes with the time
-	}
-	var name strings.Builder
-	for _, p := range slices.Sorted(maps.Keys(c.query)) {
-		switch p {
-		case "limit", "offset", "page_size", "page_token", "fields", "optional_properties":
-		default:
-			fmt.Fprintf(&name, "%s=%q&", p, c.query[p])
-		}
-	}
-	v, found := t.views[name.String()]
-	if !found || v.version != t.version {
-		if len(t.views) >= maxViews {
-			clear(t.views)
-		}
-		v = view{t.version, make()}
-		t.views[name.String()] = v
-	}
-	return v.rows
-}
-
-// sorters are the orders of both versions but that by id; equal contacts stand by id.
-var sorters = map[string]func(rows []*contact, descending bool) []*contact{
-	"date_created": sorter(func(x *contact) int64 { return x.created.UnixNano() }),
-	"last_updated": sorter(func(x *contact) int64 { return x.updated.UnixNano() }),
-	"name":         sorter(func(x *contact) string { return x.family }),
-	"firstName":    sorter(func(x *contact) string { return x.given }),
-	"email":        sorter(func(x *contact) string { return x.emails[0] }),
-}
-
-func sorter[K cmp.Ordered](key func(*contact) K) func([]*contact, bool) []*contact {
-	type keyed struct {
-		key K
-		x   *contact
-	}
-	return func(rows []*contact, descending bool) []*contact {
-		all := make([]keyed, len(rows))
-		for i, x := range rows {
-			all[i] = keyed{key(x), x}
-		}
-		slices.SortFunc(all, func(a, b keyed) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.x.id, b.x.id)) })
-		out := make([]*contact, len(rows))
-		for i, k := range all {
-			out[i] = k.x
-		}
-		if descending {
-			slices.Reverse(out)
-		}
-		return out
-	}
-}
-
-// ordered puts contacts that stand by id into an order.
-func ordered(rows []*contact, key string, descending bool) []*contact {
-	if sort, found := sorters[key]; found {
-		return sort(rows, descending)
-	}
-	if descending {
-		rows = slices.Clone(rows)
-		slices.Reverse(rows)
-	}
-	return rows
-}
-
 // criteria are what a search asks for; each must hold.
 type criteria struct {
+	name   string   // of the search: all that it asks for, in words
 	emails []string // one of them; a trailing * is a wildcard
 	ids    []ref    // one of them
 	tests  []func(*contact) bool
 }
 
-// find gives the contacts that meet the criteria, by id.
-func (t *tenant) find(c *call, q criteria) []*contact {
-	from := t.contacts
-	switch {
-	case q.ids != nil:
-		from = nil
-		for _, id := range q.ids {
-			if x, ok := t.contactByID(id); ok && !slices.Contains(from, x) {
-				from = append(from, x)
-			}
-		}
-		slices.SortFunc(from, byID)
-	case len(q.emails) == 1 && !strings.HasSuffix(q.emails[0], "*"):
-		from = slices.SortedFunc(slices.Values(t.holders(q.emails[0])), byID)
-	case len(q.emails) > 0:
-		q.tests = append(q.tests, func(x *contact) bool { return matchesEmail(x, q.emails) })
-	case len(q.tests) == 0 && c.flags.searchLag == 0:
-		return t.contacts
-	}
-	var rows []*contact
-next:
-	for _, x := range from {
-		if c.lagging(x) {
-			continue
-		}
-		for _, test := range q.tests {
-			if !test(x) {
-				continue next
-			}
-		}
-		rows = append(rows, x)
-	}
-	return rows
+func (q *criteria) keep(x *contact) bool {
+	return !slices.ContainsFunc(q.tests, func(test func(*contact) bool) bool { return !test(x) })
 }
 
-func byID(a, b *contact) int { return cmp.Compare(a.id, b.id) }
+// search gives the contacts that meet the criteria, in an order.
+func (t *tenant) search(c *call, q criteria, key string) *shelf {
+	if c.flags.searchLag > 0 {
+		q.tests = append(q.tests, func(x *contact) bool { return !c.lagging(x) })
+	}
+	var some []*contact
+	switch {
+	case q.ids != nil:
+		for _, id := range q.ids {
+			if x, ok := t.contactByID(id); ok && !slices.Contains(some, x) {
+				some = append(some, x)
+			}
+		}
+	case len(q.emails) == 1 && !strings.HasSuffix(q.emails[0], "*"):
+		some = t.holders(q.emails[0])
+	default:
+		if len(q.emails) > 0 {
+			q.tests = append(q.tests, func(x *contact) bool { return matchesEmail(x, q.emails) })
+		}
+		switch {
+		case len(q.tests) == 0:
+			return t.ordered[key]
+		case c.flags.searchLag > 0:
+			return t.filtered(key, q.keep) // who can be found changes with the time
+		}
+		return t.view(q.name, key, q.keep)
+	}
+	s := &shelf{rank: rankings[key]}
+	for _, x := range some {
+		if q.keep(x) {
+			s.add(x)
+		}
+	}
+	return s
+}
 
 func matchesEmail(x *contact, emails []string) bool {
 	for _, want := range emails {
@@ -153,10 +78,13 @@ func listContacts1(t *tenant, c *call) reply {
 		return c.bad(err.Error())
 	}
 	order := cmp.Or(c.query.Get("order"), "id")
-	if sorters[order] == nil && order != "id" {
+	if rankings[order] == nil {
 		return c.bad("Invalid order: " + order)
 	}
 	var q criteria
+	for _, name := range []string{"email", "given_name", "family_name", "since", "until"} {
+		q.name += fmt.Sprintf("%s=%q ", name, c.query.Get(name))
+	}
 	if email := c.query.Get("email"); email != "" {
 		q.emails = []string{strings.TrimSuffix(email, "*")}
 	}
@@ -170,9 +98,9 @@ func listContacts1(t *tenant, c *call) reply {
 	if !since.IsZero() || !until.IsZero() {
 		q.tests = append(q.tests, func(x *contact) bool { return between(x.updated, since, until) })
 	}
-	page, frame := page1(c, t.kept(c, func() []*contact {
-		return ordered(t.find(c, q), order, c.query.Get("order_direction") == "DESCENDING")
-	}))
+	found := t.search(c, q, order)
+	from, to, frame := c.page1(found.n)
+	page := found.cut(from, to, c.query.Get("order_direction") == "DESCENDING")
 	out := struct {
 		Contacts []v1Contact `json:"contacts"`
 		v1Page
@@ -213,10 +141,12 @@ func listContacts2(t *tenant, c *call) reply {
 	if err != nil {
 		return c.bad(err.Error())
 	}
-	page, next, err := page2(c, maxPage, t.kept(c, func() []*contact { return ordered(t.find(c, q), key, descending) }))
+	found := t.search(c, q, key)
+	from, to, next, err := c.page2(maxPage, found.n)
 	if err != nil {
 		return c.bad(err.Error())
 	}
+	page := found.cut(from, to, descending)
 	out := struct {
 		Contacts []v2Contact `json:"contacts"`
 		Next     string      `json:"next_page_token"`
@@ -245,7 +175,7 @@ func (t *tenant) criteria2(c *call) (criteria, error) {
 	if err != nil {
 		return criteria{}, err
 	}
-	var q criteria
+	q := criteria{name: c.query.Get("filter")}
 	var phones []string
 	var number string
 	for _, f := range filter {

@@ -133,7 +133,6 @@ func (w *write) apply(c *contact) {
 		w.t.optInEmail(c, email, reason, w.c.now)
 	}
 	c.updated = w.c.now
-	w.t.version++
 }
 
 func text(most int, field func(*contact) *string) reading {

@@ -32,12 +32,11 @@ func (c *call) window1() (offset, limit int) {
 	return offset, limit
 }
 
-// page1 cuts one page out of all rows of a v1 list.
-func page1[T any](c *call, rows []T) ([]T, v1Page) {
+// page1 cuts one page out of the n rows of a v1 list.
+func (c *call) page1(n int) (from, to int, frame v1Page) {
 	offset, limit := c.window1()
-	from := min(offset, len(rows))
-	to := min(from+limit, len(rows))
-	return rows[from:to], c.frame1(len(rows), offset, limit)
+	from = min(offset, n)
+	return from, min(from+limit, n), c.frame1(n, offset, limit)
 }
 
 // frame1 names the neighbours of a page. Keap has been seen to name a next page for ever; by default there is
@@ -91,22 +90,22 @@ func (c *call) token(mark string) string {
 	return c.origin + c.path + "?" + q.Encode()
 }
 
-// page2 cuts one page out of all rows of a v2 list whose pages hold most rows at the most.
-func page2[T any](c *call, most int, rows []T) (page []T, next string, err error) {
+// page2 cuts one page out of the n rows of a v2 list whose pages hold most rows at the most.
+func (c *call) page2(most, n int) (from, to int, next string, err error) {
 	mark, size, ok := c.window2(most)
 	offset := 0
 	if mark != "" {
 		offset, err = strconv.Atoi(mark)
 	}
 	if !ok || err != nil || offset < 0 {
-		return nil, "", fmt.Errorf("Invalid page token")
+		return 0, 0, "", fmt.Errorf("Invalid page token")
 	}
-	from := min(offset, len(rows))
-	to := min(from+size, len(rows))
-	if to < len(rows) {
+	from = min(offset, n)
+	to = min(from+size, n)
+	if to < n {
 		next = c.token(strconv.Itoa(to))
 	}
-	return rows[from:to], next, nil
+	return from, to, next, nil
 }
 
 // condition is one comparison of a v2 filter: name==value;name>value …
@@ -201,15 +200,15 @@ func (f condition) instant() (time.Time, error) {
 
 // reply1 answers a page of all rows as a v1 list.
 func reply1[T any](c *call, name string, rows []T) reply {
-	page, frame := page1(c, rows)
-	return ok(map[string]any{name: page, "count": frame.Count, "next": frame.Next, "previous": frame.Previous})
+	from, to, frame := c.page1(len(rows))
+	return ok(map[string]any{name: rows[from:to], "count": frame.Count, "next": frame.Next, "previous": frame.Previous})
 }
 
 // reply2 answers a page of all rows as a v2 list.
 func reply2[T any](c *call, name string, rows []T) reply {
-	page, next, err := page2(c, maxPage, rows)
+	from, to, next, err := c.page2(maxPage, len(rows))
 	if err != nil {
 		return c.bad(err.Error())
 	}
-	return ok(map[string]any{name: page, "next_page_token": next})
+	return ok(map[string]any{name: rows[from:to], "next_page_token": next})
 }

@@ -219,7 +219,6 @@ func (t *tenant) seedContact(in *Contact, now time.Time) {
 	if x.updated.IsZero() {
 		x.updated = x.created
 	}
-	t.insert(x)
 	for slot, email := range []string{in.Email, in.Email2, in.Email3} {
 		if email == "" {
 			continue
@@ -256,4 +255,5 @@ func (t *tenant) seedContact(in *Contact, now time.Time) {
 		b, _ := json.Marshal(content)
 		x.setCustom(id, b)
 	}
+	t.insert(x)
 }

@@ -140,7 +140,7 @@ func (s *Server) State(app string) State {
 func (t *tenant) addTo(out *State) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, x := range t.contacts {
+	for x := range t.contacts.all() {
 		out.Contacts = append(out.Contacts, t.contactState(x))
 	}
 	out.Goals = append(out.Goals, t.goals...)

@@ -229,7 +229,8 @@ func deleteTag(t *tenant, c *call) reply {
 	}
 	t.forgetName(x)
 	t.tags.remove(id)
-	for _, p := range t.contacts {
+	t.views = nil
+	for p := range t.contacts.all() {
 		p.tags = slices.DeleteFunc(p.tags, func(a applied) bool { return a.tag == id })
 	}
 	c.about("tag", id)

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -26,7 +27,7 @@ func (t *tenant) apply(c *call, tag, contact ref) string {
 	if x.tagged(tag) {
 		return tagDuplicate
 	}
-	x.tags = append(x.tags, applied{tag, c.now})
+	t.change(x, func() { x.tags = append(x.tags, applied{tag, c.now}) })
 	t.happened(c, "contactGroup.applied", tag, contact)
 	return tagSuccess
 }
@@ -37,7 +38,7 @@ func (t *tenant) unapply(c *call, tag, contact ref) bool {
 	if !found || !x.tagged(tag) {
 		return false
 	}
-	x.tags = slices.DeleteFunc(x.tags, func(a applied) bool { return a.tag == tag })
+	t.change(x, func() { x.tags = slices.DeleteFunc(x.tags, func(a applied) bool { return a.tag == tag }) })
 	t.happened(c, "contactGroup.removed", tag, contact)
 	return true
 }
@@ -274,21 +275,29 @@ func tagContacts(t *tenant, c *call) reply {
 	if err != nil {
 		return c.bad(err.Error())
 	}
-	rows1, rows2 := []row1{}, []row2{}
-	for _, x := range t.contacts {
-		i := slices.IndexFunc(x.tags, func(a applied) bool { return a.tag == tag })
-		if i < 0 || !keepsTagged(filter, x, x.tags[i].at) {
-			continue
-		}
-		at := stamp(x.tags[i].at)
-		rows1 = append(rows1, row1{person{x.id, x.emails[0], x.given, x.family}, at})
-		rows2 = append(rows2, row2{x.id.String(), x.emails[0], x.given, x.family, at})
-	}
 	c.about("tag", tag)
-	if c.version == 2 {
-		return reply2(c, "contacts", rows2)
+	keep := func(x *contact) bool {
+		i := x.place(tag)
+		return i >= 0 && keepsTagged(filter, x, x.tags[i].at)
 	}
-	return reply1(c, "contacts", rows1)
+	found := t.view(fmt.Sprintf("tag %s %s", tag, c.query.Get("filter")), "id", keep)
+	if c.version == 1 {
+		from, to, frame := c.page1(found.n)
+		rows := []row1{}
+		for _, x := range found.cut(from, to, false) {
+			rows = append(rows, row1{person{x.id, x.emails[0], x.given, x.family}, stamp(x.tags[x.place(tag)].at)})
+		}
+		return ok(map[string]any{"contacts": rows, "count": frame.Count, "next": frame.Next, "previous": frame.Previous})
+	}
+	from, to, next, err := c.page2(maxPage, found.n)
+	if err != nil {
+		return c.bad(err.Error())
+	}
+	rows := []row2{}
+	for _, x := range found.cut(from, to, false) {
+		rows = append(rows, row2{x.id.String(), x.emails[0], x.given, x.family, stamp(x.tags[x.place(tag)].at)})
+	}
+	return ok(map[string]any{"contacts": rows, "next_page_token": next})
 }
 
 func keepsTagged(filter []condition, x *contact, at time.Time) bool {

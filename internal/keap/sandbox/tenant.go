@@ -12,11 +12,11 @@ type tenant struct {
 	server *Server // for what hooks need; its lock is never taken while mu is held
 
 	mu        sync.Mutex
-	contacts  []*contact // by id
+	contacts  *shelf            // by id
+	ordered   map[string]*shelf // all contacts in each of the orders; contacts is one of them
+	views     []view
 	lastID    ref
 	addresses map[string]*address // by lower-case e-mail address
-	version   uint64              // of contacts, for views
-	views     map[string]view
 
 	tags        table[tag]
 	tagNames    map[string][]*tag
@@ -60,7 +60,11 @@ func (s *Server) tenantLocked(app string) *tenant {
 }
 
 func newTenant(app string, s *Server) *tenant {
-	t := &tenant{app: app, server: s, addresses: map[string]*address{}, tagNames: map[string][]*tag{}, views: map[string]view{}}
+	t := &tenant{app: app, server: s, addresses: map[string]*address{}, tagNames: map[string][]*tag{}, ordered: map[string]*shelf{}}
+	for key, rank := range rankings {
+		t.ordered[key] = &shelf{rank: rank}
+	}
+	t.contacts = t.ordered["id"]
 	t.users.put(1, &User{ID: "1", Email: "owner@" + app + ".example.com", GivenName: "Sandbox", FamilyName: "Owner", Admin: true})
 	for i, name := range []string{"New Opportunity", "Qualified", "Won"} {
 		t.stages.put(0, &stage{name: name, order: i + 1})

@@ -27,7 +27,7 @@ var xmlTables = map[string]xmlTable{
 	}},
 	"ContactGroupAssign": {[]string{"ContactId", "GroupId", "DateCreated", "ContactGroup"}, func(t *tenant) []map[string]any {
 		var out []map[string]any
-		for _, x := range t.contacts {
+		for x := range t.contacts.all() {
 			for _, a := range x.tags {
 				g, _ := t.tags.get(a.tag)
 				out = append(out, map[string]any{"ContactId": int(x.id), "GroupId": int(a.tag), "DateCreated": a.at, "ContactGroup": g.name})
@@ -62,14 +62,14 @@ func (t *tenant) xmlRows(table string, names []string, query map[string]any) ([]
 	if table == "Contact" {
 		var out []map[string]any
 		want := slices.Concat(names, sortedKeys(query))
-		for _, x := range t.contacts {
+		for x := range t.contacts.all() {
 			row, err := t.xmlContact(x, want)
 			if err != nil {
 				return nil, err
 			}
 			out = append(out, row)
 		}
-		if len(t.contacts) == 0 {
+		if t.contacts.n == 0 {
 			_, err := t.xmlContact(&contact{}, want)
 			return nil, err
 		}

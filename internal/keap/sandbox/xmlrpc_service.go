@@ -95,15 +95,14 @@ func (t *tenant) xmlWrite(c *call, x *contact, fields map[string]any) {
 		x.setCustom(field, b)
 	}
 	x.updated = c.now
-	t.version++
 	c.about("contact", x.id)
 }
 
 // xmlCreate makes a contact, which is not marketable until optIn is called.
 func (t *tenant) xmlCreate(c *call, fields map[string]any) any {
-	x := &contact{created: c.now, visible: c.visible}
-	t.insert(x)
+	x := &contact{id: t.lastID + 1, created: c.now, visible: c.visible}
 	t.xmlWrite(c, x, fields)
+	t.insert(x)
 	t.happened(c, "contact.add", x.id)
 	t.trigger(c, t.triggers.ContactAdded, "contact_added", x)
 	return int(x.id)
@@ -128,7 +127,7 @@ func xmlAddWithDupCheck(t *tenant, c *call, p params) (any, error) {
 	draft := contact{given: fmt.Sprint(fields["FirstName"]), family: fmt.Sprint(fields["LastName"])}
 	draft.emails[0], _ = fields["Email"].(string)
 	if x := t.duplicate(option, &draft, 0, func(*contact) bool { return true }); x != nil {
-		t.xmlWrite(c, x, fields)
+		t.change(x, func() { t.xmlWrite(c, x, fields) })
 		t.happened(c, "contact.edit", x.id)
 		t.trigger(c, t.triggers.ContactUpdated, "contact_updated", x)
 		return int(x.id), nil
@@ -159,7 +158,7 @@ func xmlUpdate(t *tenant, c *call, p params) (any, error) {
 	if err := cmp.Or(p.err, t.xmlFields(fields)); err != nil {
 		return nil, err
 	}
-	t.xmlWrite(c, x, fields)
+	t.change(x, func() { t.xmlWrite(c, x, fields) })
 	t.happened(c, "contact.edit", x.id)
 	t.trigger(c, t.triggers.ContactUpdated, "contact_updated", x)
 	return int(x.id), nil
