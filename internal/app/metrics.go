@@ -26,6 +26,7 @@ type metrics struct {
 	latency  *prometheus.HistogramVec
 	calls    *prometheus.CounterVec
 	callTook *prometheus.HistogramVec
+	waits    *prometheus.HistogramVec
 	served   *prometheus.CounterVec
 	notices  *prometheus.CounterVec
 	sweeps   *prometheus.CounterVec
@@ -46,6 +47,8 @@ func newMetrics() *metrics {
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bridge_keap_calls_total", Help: "Calls to Keap by operation and HTTP status (0: no answer)."}, []string{"operation", "status"}),
 		callTook: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "bridge_keap_call_seconds", Help: "Time of one call to Keap.",
 			Buckets: []float64{.05, .1, .2, .3, .5, 1, 2, 5, 10, 30}}, []string{"operation"}),
+		waits: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "bridge_keap_permit_wait_seconds", Help: "Time that a call to Keap waited for its permit, merging with others included, by priority.",
+			Buckets: []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 15, 60, 300, 1800, 7200}}, []string{"priority"}),
 		served:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bridge_keap_steps_served_total", Help: "Steps that calls to Keap worked for; divided by bridge_keap_calls_total it is the merge factor."}, []string{"operation"}),
 		notices: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bridge_notifications_total", Help: "Messages to other systems by type, and whether they were told or given up after a day."}, []string{"type", "outcome"}),
 		sweeps:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bridge_sweeps_total", Help: "Sweeps of sources by kind, and whether they went through."}, []string{"kind", "outcome"}),
@@ -58,7 +61,7 @@ func newMetrics() *metrics {
 
 // own are the bridge's own, without those that read live state.
 func (m *metrics) own() []prometheus.Collector {
-	return []prometheus.Collector{m.webhooks, m.took, m.accepted, m.settled, m.steps, m.latency, m.calls, m.callTook, m.served, m.notices, m.sweeps, m.found}
+	return []prometheus.Collector{m.webhooks, m.took, m.accepted, m.settled, m.steps, m.latency, m.calls, m.callTook, m.waits, m.served, m.notices, m.sweeps, m.found}
 }
 
 // handler serves /metrics.
@@ -86,15 +89,38 @@ func (m *metrics) verdict(d *events.Delivery, v *events.Verdict, now time.Time) 
 		m.steps.WithLabelValues(string(s.Do), string(s.State)).Inc()
 	}
 	if !d.Received.IsZero() {
-		m.latency.WithLabelValues(d.Priority.String()).Observe(now.Sub(d.Received).Seconds())
+		observe(m.latency.WithLabelValues(d.Priority.String()), now.Sub(d.Received), exemplar(d.Event.Key(), d.Event.TraceParent))
 	}
 }
 
 // call counts one call to Keap.
 func (m *metrics) call(c *events.CallReport) {
 	m.calls.WithLabelValues(c.Operation, strconv.Itoa(c.Status)).Inc()
-	m.callTook.WithLabelValues(c.Operation).Observe(c.Took.Seconds())
+	var one prometheus.Labels
+	if len(c.Served) > 0 {
+		one = exemplar(c.Served[0].Key, "")
+	}
+	observe(m.callTook.WithLabelValues(c.Operation), c.Took, one)
+	observe(m.waits.WithLabelValues(c.Priority.String()), c.Waited, one)
 	m.served.WithLabelValues(c.Operation).Add(float64(len(c.Served)))
+}
+
+// exemplar names one event of those that a number is made of: /events/{event} of the console shows it, and its trace is
+// found by its id where traces are kept. Exemplars are no labels: a series has one at a time.
+func exemplar(key, traceParent string) prometheus.Labels {
+	labels := prometheus.Labels{"event": key}
+	if parts := strings.Split(traceParent, "-"); len(parts) == 4 {
+		labels["trace_id"] = parts[1]
+	}
+	return labels
+}
+
+func observe(to prometheus.Observer, took time.Duration, exemplar prometheus.Labels) {
+	if with, ok := to.(prometheus.ExemplarObserver); ok && exemplar != nil {
+		with.ObserveWithExemplar(took.Seconds(), exemplar)
+		return
+	}
+	to.Observe(took.Seconds())
 }
 
 // told counts a message to another system.

@@ -110,7 +110,12 @@ func TestScrapeShowsLiveState(t *testing.T) {
 	}
 	publishLead(t, a, "scraped-2", "bob@example.com")
 	until(t, a, "scraped-2", events.Waiting, events.Working)
-	res, err := http.Get("http://" + a.ConsoleAddr + "/metrics")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+a.ConsoleAddr+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "application/openmetrics-text")
+	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,10 +125,11 @@ func TestScrapeShowsLiveState(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`bridge_events_settled_total{reason="",state="done"} 1`, `bridge_keap_calls_total{operation="contacts.upsert",status="`,
-		`bridge_quota_used{group="`, `window="day"} `, `bridge_account_paused{account="default",reason="paused"} 1`,
-		`bridge_backlog_events{account="default",priority="normal"} 1`, `bridge_oldest_event_seconds{priority="normal"} `,
-		`bridge_stream_messages{stream="EVENTS"} 2`, "bridge_gauges_failed 0", "go_goroutines ",
+		`bridge_events_settled_total{reason="",state="done"} 1.0`, `# {event="`,
+		`bridge_keap_permit_wait_seconds_count{priority="normal"} `, `bridge_keap_calls_total{operation="contacts.upsert",status="`,
+		`bridge_quota_used{group="`, `window="day"} `, `bridge_account_paused{account="default",reason="paused"} 1.0`,
+		`bridge_backlog_events{account="default",priority="normal"} 1.0`, `bridge_oldest_event_seconds{priority="normal"} `,
+		`bridge_stream_messages{stream="EVENTS"} 2.0`, "bridge_gauges_failed 0.0", "go_goroutines ",
 	} {
 		if !strings.Contains(string(body), want) {
 			t.Errorf("no %s", want)
