@@ -54,6 +54,8 @@ func (s *shopify) label(event string, out *Signed) {
 		out.Header.Set("X-Shopify-Topic", event)
 	}
 	out.Header.Set("X-Shopify-Webhook-Id", bodyID(out.Body))
+	out.Header.Set("X-Shopify-Shop-Domain", "rehearsal.example.com") // Shopify's own library wants these
+	out.Header.Set("X-Shopify-Api-Version", "2026-10")
 }
 
 func (s *shopify) read(d *delivery) (reading, error) {
