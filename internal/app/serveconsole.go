@@ -23,6 +23,10 @@ func (a *App) startConsole() error {
 		Desk: a.desk, Version: a.set.Version, Log: a.set.Log, Token: env.ConsoleToken, MetricsToken: env.MetricsToken,
 		Secure: strings.HasPrefix(env.PublicURL, "https://"), Metrics: a.metrics.handler(), Ready: a.ready, Configure: a.configure, Backup: a.backup,
 	}
+	if env.ConsoleProxyHeader != "" {
+		opt.ProxyHeader, opt.ProxyFrom = env.ConsoleProxyHeader, env.TrustedProxies
+		opt.ProxyRole, _ = console.ParseRole(env.ConsoleProxyRole) // checked with the environment
+	}
 	if env.ConsoleTokens != "" {
 		f, err := os.Open(env.ConsoleTokens)
 		if err != nil {
@@ -34,7 +38,7 @@ func (a *App) startConsole() error {
 		}
 	}
 	hand := Handover{PID: os.Getpid()}
-	if !opt.Token.Empty() || len(opt.Tokens) > 0 {
+	if !opt.Token.Empty() || len(opt.Tokens) > 0 || opt.ProxyHeader != "" {
 		hand.Token = randomToken()
 		opt.Tokens = append(opt.Tokens, console.Token{Role: console.Admin, Name: "command line", Hash: sha256.Sum256([]byte(hand.Token))})
 	}

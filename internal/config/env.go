@@ -22,33 +22,35 @@ import (
 
 // Env is the process's own settings: BRIDGE_* variables. Words of a field's name are joined by _ (HTTPAddr is BRIDGE_HTTP_ADDR).
 type Env struct {
-	Config          string        `split_words:"true" default:"configs/bridge.yaml" desc:"configuration: a file or a directory"`
-	HTTPAddr        string        `split_words:"true" default:":8080" desc:"where webhooks are taken"`
-	ConsoleAddr     string        `split_words:"true" default:"127.0.0.1:8081" desc:"console, API, metrics, health"`
-	DataDir         string        `split_words:"true" default:"./data" desc:"what is kept on this disk"`
-	NatsURL         string        `split_words:"true" desc:"external NATS; empty: embedded"`
-	NatsCreds       string        `split_words:"true" desc:"credentials file for it"`
-	NatsReplicas    int           `split_words:"true" default:"1" desc:"copies of each stream; 3 on a cluster"`
-	NatsListen      string        `split_words:"true" desc:"port of the embedded server for publishers"`
-	NatsUsers       string        `split_words:"true" desc:"file of nkeys and what each may publish"`
-	ConsoleToken    secret.Text   `split_words:"true" desc:"needed when CONSOLE_ADDR is not loopback"`
-	ConsoleTokens   string        `split_words:"true" desc:"file of roles, names and token hashes"`
-	MetricsToken    secret.Text   `split_words:"true" desc:"for /metrics alone"`
-	KeapBaseURL     string        `split_words:"true" default:"https://api.infusionsoft.com/crm" desc:"Keap, or a sandbox"`
-	KeapTimeout     time.Duration `split_words:"true" default:"10s" desc:"for one call"`
-	LogLevel        slog.Level    `split_words:"true" default:"info" desc:"debug, info, warn, error"`
-	LogFormat       string        `split_words:"true" desc:"text or json; text on a terminal by default"`
-	ShutdownTimeout time.Duration `split_words:"true" default:"30s" desc:"for what is in the middle of a call"`
-	MaxBody         sources.Size  `split_words:"true" default:"1MiB" desc:"of a webhook"`
-	PublicURL       string        `split_words:"true" desc:"what senders and OAuth redirects see"`
-	TrustedProxies  Networks      `split_words:"true" desc:"whose X-Forwarded-For counts"`
-	TLSCert         string        `split_words:"true" desc:"certificate file for HTTP_ADDR"`
-	TLSKey          string        `split_words:"true" desc:"its key"`
-	SecretKey       secret.Text   `split_words:"true" desc:"encrypts stored credentials"`
-	StoreKey        secret.Text   `split_words:"true" desc:"encrypts the embedded store"`
-	Spool           bool          `split_words:"true" desc:"keep taking webhooks on local disk while an external cluster is away"`
-	Retention       Duration      `split_words:"true" default:"90d" desc:"how long events are kept and resends recognised"`
-	Fsync           string        `split_words:"true" default:"always" desc:"always, or interval: faster, and a power cut may lose a moment"`
+	Config             string        `split_words:"true" default:"configs/bridge.yaml" desc:"configuration: a file or a directory"`
+	HTTPAddr           string        `split_words:"true" default:":8080" desc:"where webhooks are taken"`
+	ConsoleAddr        string        `split_words:"true" default:"127.0.0.1:8081" desc:"console, API, metrics, health"`
+	DataDir            string        `split_words:"true" default:"./data" desc:"what is kept on this disk"`
+	NatsURL            string        `split_words:"true" desc:"external NATS; empty: embedded"`
+	NatsCreds          string        `split_words:"true" desc:"credentials file for it"`
+	NatsReplicas       int           `split_words:"true" default:"1" desc:"copies of each stream; 3 on a cluster"`
+	NatsListen         string        `split_words:"true" desc:"port of the embedded server for publishers"`
+	NatsUsers          string        `split_words:"true" desc:"file of nkeys and what each may publish"`
+	ConsoleToken       secret.Text   `split_words:"true" desc:"needed when CONSOLE_ADDR is not loopback"`
+	ConsoleTokens      string        `split_words:"true" desc:"file of roles, names and token hashes"`
+	ConsoleProxyHeader string        `split_words:"true" desc:"header in which a proxy of TRUSTED_PROXIES names the user whom it let in"`
+	ConsoleProxyRole   string        `split_words:"true" default:"viewer" desc:"what such a user may do"`
+	MetricsToken       secret.Text   `split_words:"true" desc:"for /metrics alone"`
+	KeapBaseURL        string        `split_words:"true" default:"https://api.infusionsoft.com/crm" desc:"Keap, or a sandbox"`
+	KeapTimeout        time.Duration `split_words:"true" default:"10s" desc:"for one call"`
+	LogLevel           slog.Level    `split_words:"true" default:"info" desc:"debug, info, warn, error"`
+	LogFormat          string        `split_words:"true" desc:"text or json; text on a terminal by default"`
+	ShutdownTimeout    time.Duration `split_words:"true" default:"30s" desc:"for what is in the middle of a call"`
+	MaxBody            sources.Size  `split_words:"true" default:"1MiB" desc:"of a webhook"`
+	PublicURL          string        `split_words:"true" desc:"what senders and OAuth redirects see"`
+	TrustedProxies     Networks      `split_words:"true" desc:"whose X-Forwarded-For counts"`
+	TLSCert            string        `split_words:"true" desc:"certificate file for HTTP_ADDR"`
+	TLSKey             string        `split_words:"true" desc:"its key"`
+	SecretKey          secret.Text   `split_words:"true" desc:"encrypts stored credentials"`
+	StoreKey           secret.Text   `split_words:"true" desc:"encrypts the embedded store"`
+	Spool              bool          `split_words:"true" desc:"keep taking webhooks on local disk while an external cluster is away"`
+	Retention          Duration      `split_words:"true" default:"90d" desc:"how long events are kept and resends recognised"`
+	Fsync              string        `split_words:"true" default:"always" desc:"always, or interval: faster, and a power cut may lose a moment"`
 }
 
 // Durability of an accepted event.
@@ -184,6 +186,12 @@ func (e *Env) checkValues(wrong func(name, text, hint string)) {
 		if d.value <= 0 {
 			wrong(d.name, "must be a duration above 0", "")
 		}
+	}
+	if e.ConsoleProxyRole != "viewer" && e.ConsoleProxyRole != "operator" && e.ConsoleProxyRole != "admin" {
+		wrong("CONSOLE_PROXY_ROLE", "must be viewer, operator or admin", "")
+	}
+	if e.ConsoleProxyHeader != "" && len(e.TrustedProxies) == 0 {
+		wrong("TRUSTED_PROXIES", "missing: BRIDGE_CONSOLE_PROXY_HEADER counts only when it comes from one of them", "the proxy's address, as in 10.0.0.5/32")
 	}
 	if (e.TLSCert == "") != (e.TLSKey == "") {
 		wrong("TLS_CERT", "goes together with BRIDGE_TLS_KEY", "")

@@ -32,6 +32,7 @@ func TestEnvNames(t *testing.T) {
 		"CONSOLE_TOKEN": "t1", "KEAP_BASE_URL": "http://k", "LOG_LEVEL": "debug", "LOG_FORMAT": "json", "SHUTDOWN_TIMEOUT": "1s", "MAX_BODY": "2MiB",
 		"PUBLIC_URL": "https://p", "TRUSTED_PROXIES": "10.0.0.0/8, 192.0.2.1", "TLS_CERT": "tc", "TLS_KEY": "tk", "KEAP_TIMEOUT": "2s", "SECRET_KEY": "sk",
 		"STORE_KEY": "st", "CONSOLE_TOKENS": "ct", "METRICS_TOKEN": "mt", "NATS_LISTEN": ":3", "NATS_USERS": "nu", "SPOOL": "true", "RETENTION": "14d", "FSYNC": "interval",
+		"CONSOLE_PROXY_HEADER": "X-User", "CONSOLE_PROXY_ROLE": "operator",
 	} {
 		t.Setenv("BRIDGE_"+name, value)
 		t.Setenv(name, "wrong")
@@ -43,11 +44,11 @@ func TestEnvNames(t *testing.T) {
 	got := []any{
 		e.Config, e.HTTPAddr, e.ConsoleAddr, e.DataDir, e.NatsURL, e.NatsCreds, e.NatsReplicas, e.ConsoleToken.Reveal(), e.KeapBaseURL, e.LogLevel.String(), e.LogFormat,
 		e.ShutdownTimeout, int64(e.MaxBody), e.PublicURL, len(e.TrustedProxies), e.TLSCert, e.TLSKey, e.KeapTimeout, e.SecretKey.Reveal(), e.StoreKey.Reveal(),
-		e.ConsoleTokens, e.MetricsToken.Reveal(), e.NatsListen, e.NatsUsers, e.Spool, time.Duration(e.Retention), e.Fsync,
+		e.ConsoleTokens, e.MetricsToken.Reveal(), e.NatsListen, e.NatsUsers, e.Spool, time.Duration(e.Retention), e.Fsync, e.ConsoleProxyHeader, e.ConsoleProxyRole,
 	}
 	want := []any{
 		"x.yaml", ":1", ":2", "d", "nats://n:4222", "c", 3, "t1", "http://k", "DEBUG", "json", time.Second, int64(2 << 20), "https://p", 2, "tc", "tk", 2 * time.Second,
-		"sk", "st", "ct", "mt", ":3", "nu", true, 14 * 24 * time.Hour, "interval",
+		"sk", "st", "ct", "mt", ":3", "nu", true, 14 * 24 * time.Hour, "interval", "X-User", "operator",
 	}
 	for i := range want {
 		if got[i] != want[i] {
@@ -79,6 +80,8 @@ func TestEnvMistakes(t *testing.T) {
 		"open console on a name":         {func(e *Env) { e.ConsoleAddr = "bridge.example.com:8081" }, "BRIDGE_CONSOLE_TOKEN"},
 		"open console with a token":      {func(e *Env) { e.ConsoleAddr, e.ConsoleToken = "0.0.0.0:8081", secret.New("x") }, ""},
 		"open console with many":         {func(e *Env) { e.ConsoleAddr, e.ConsoleTokens = "0.0.0.0:8081", "tokens" }, ""},
+		"a proxy from anywhere":          {func(e *Env) { e.ConsoleProxyHeader = "X-User" }, "BRIDGE_TRUSTED_PROXIES"},
+		"a proxy's role":                 {func(e *Env) { e.ConsoleProxyRole = "root" }, "BRIDGE_CONSOLE_PROXY_ROLE"},
 		"console on IPv6 loopback":       {func(e *Env) { e.ConsoleAddr = "[::1]:8081" }, ""},
 		"console on localhost":           {func(e *Env) { e.ConsoleAddr = "localhost:0" }, ""},
 		"an address without a port":      {func(e *Env) { e.HTTPAddr = "8080" }, "BRIDGE_HTTP_ADDR"},

@@ -30,6 +30,9 @@ func (c *Console) identify(r *http.Request) (identity, error) {
 
 // fromBrowser tells who asks without a token in the request.
 func (c *Console) fromBrowser(r *http.Request) (identity, error) {
+	if who, ok := c.sessions.of(r, time.Now()); ok {
+		return who, nil
+	}
 	if name := c.byProxy(r); name != "" {
 		return identity{role: c.ProxyRole, name: name, csrf: c.formKey}, nil
 	}
@@ -40,14 +43,12 @@ func (c *Console) fromBrowser(r *http.Request) (identity, error) {
 		}
 		return identity{role: Admin, name: "local", csrf: c.formKey}, nil
 	}
-	if who, ok := c.sessions.of(r, time.Now()); ok {
-		return who, nil
-	}
 	return identity{}, nil
 }
 
-// open tells that no token is asked for.
-func (c *Console) open() bool { return len(c.tokens) == 0 }
+// open tells that no token is asked for. With a proxy that logs people in nothing is: what it lets through without a name
+// would look like a browser of this machine.
+func (c *Console) open() bool { return len(c.tokens) == 0 && c.ProxyHeader == "" }
 
 func bearerOf(r *http.Request) (string, bool) {
 	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -79,10 +80,17 @@ func (c *Console) byProxy(r *http.Request) string {
 	}
 	for _, p := range c.ProxyFrom {
 		if p.Contains(remote.Addr().Unmap()) {
-			return r.Header.Get(c.ProxyHeader)
+			return cut(strings.TrimSpace(r.Header.Get(c.ProxyHeader)), maxName)
 		}
 	}
 	return ""
+}
+
+// maxName bounds what a proxy can make an audit line say.
+const maxName = 100
+
+func cut(text string, most int) string {
+	return strings.ToValidUTF8(text[:min(len(text), most)], "")
 }
 
 // formOK tells whether a change asked for by a browser carries the key that only our own pages know.

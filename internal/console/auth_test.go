@@ -112,8 +112,18 @@ func TestProxyUser(t *testing.T) {
 	d.answer(200, nil, "GET", "/api/status", "", "X-Forwarded-User", "pia")
 	d.answer(401, nil, "GET", "/api/status", "")
 	d.answer(403, nil, "POST", "/api/erasures", `{"contact":"ada@example.com"}`, "X-Forwarded-User", "pia")
+	d.answer(200, nil, "POST", "/api/erasures", `{"contact":"ada@example.com"}`, append(bearer(adminToken), "X-Forwarded-User", "pia")...)
 	d.console.ProxyFrom = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	d.answer(401, nil, "GET", "/api/status", "", "X-Forwarded-User", "pia")
+
+	// Without tokens nobody gets in but whom the proxy names, not even from this machine.
+	alone := newDesk(t, func(o *Options) {
+		o.ProxyHeader, o.ProxyRole = "X-Forwarded-User", Viewer
+		o.ProxyFrom = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	})
+	alone.answer(200, nil, "GET", "/api/status", "", "X-Forwarded-User", "pia")
+	alone.answer(401, nil, "GET", "/api/status", "")
+	alone.answer(403, nil, "POST", "/api/accounts/default/pause", "", "X-Forwarded-User", "pia", "Content-Type", "application/json")
 }
 
 func TestHealthAndMetrics(t *testing.T) {

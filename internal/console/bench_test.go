@@ -18,11 +18,11 @@ import (
 	"bridge/test/office"
 )
 
-// What the console promises with 1,000,000 events stored. The benchmark reports beside it; it fails for nothing but a wrong answer.
+// What the console promises with 1,000,000 events stored. The benchmark says what breaks it, and fails for wrong answers only.
 const (
 	firstByteWithin = 50 * time.Millisecond
 	pageWithin      = 200 * time.Millisecond
-	pageWeight      = 100 << 10
+	pageWeight      = 100_000
 )
 
 // pagesOfStock names every page, filter, search and depth that people use, over a stocked office of so many events.
@@ -93,10 +93,10 @@ func stockedServer(tb testing.TB, past int) (o *office.Office, client *http.Clie
 	return o, client, server.URL, assets
 }
 
-// BenchmarkStocked loads every page with many events stored (CONSOLE_EVENTS, 100,000 when unset): median and slowest time to the
-// first and to the last byte, and the weight with style and script.
+// BenchmarkStocked loads every page with many events stored (CONSOLE_EVENTS, 1,000,000 when unset): median and slowest time to
+// the first and to the last byte, and the weight with style and script. What is late or heavy is said.
 func BenchmarkStocked(b *testing.B) {
-	past := 100_000
+	past := 1_000_000
 	if text := os.Getenv("CONSOLE_EVENTS"); text != "" {
 		var err error
 		if past, err = strconv.Atoi(text); err != nil {
@@ -106,7 +106,6 @@ func BenchmarkStocked(b *testing.B) {
 	begun := time.Now()
 	o, client, address, assets := stockedServer(b, past)
 	b.Logf("%d events stocked in %s", past, time.Since(begun).Round(time.Second))
-	late, heavy := 0, 0
 	for _, path := range pagesOfStock(o, past) {
 		b.Run(strings.ReplaceAll(path, "/", "|"), func(b *testing.B) {
 			var firsts, alls []time.Duration
@@ -123,17 +122,14 @@ func BenchmarkStocked(b *testing.B) {
 			if !strings.HasPrefix(path, "/api/") {
 				b.ReportMetric(float64(size+assets)/1024, "kB")
 				if size+assets > pageWeight {
-					heavy++
 					b.Logf("heavier than %d bytes", pageWeight)
 				}
 			}
 			if firsts[len(firsts)/2] > firstByteWithin || alls[len(alls)/2] > pageWithin {
-				late++
 				b.Logf("later than %s for the first byte or %s for all", firstByteWithin, pageWithin)
 			}
 		})
 	}
-	b.Logf("%d of %d late, %d heavier than %d kB", late, len(pagesOfStock(o, past)), heavy, pageWeight>>10)
 }
 
 // TestStocked loads every page over a long past once: each answers, none is heavier than it may be, and a walk through all

@@ -22,7 +22,7 @@ func pageFuncs() template.FuncMap {
 		"gauge":  func(w namedWindow) template.HTML { return gauge(w.Used, w.Elsewhere, w.Limit, w.Name == "Day") },
 		"rows":   func(v view, rows []events.Row) rowsPart { return rowsPart{v, rows} },
 		"last":   lastAttempt, "needPage": needPage,
-		"may": func(who identity, role string) bool { need, _ := parseRole(role); return who.role >= need },
+		"may": func(who identity, role string) bool { need, _ := ParseRole(role); return who.role >= need },
 		"who": func(who identity) string { return who.name + " (" + who.role.String() + ")" },
 		"raw": func(query string) template.URL { return template.URL(query) }, // made by url.Values.Encode
 	}

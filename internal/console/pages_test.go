@@ -15,9 +15,6 @@ import (
 	"bridge/test/office"
 )
 
-// maxWeight is the budget of a page with style and script.
-const maxWeight = 100_000
-
 // pagesOf lists a real address for every page.
 func pagesOf(key, job string) []string {
 	return []string{
@@ -58,7 +55,7 @@ func TestPages(t *testing.T) {
 			if res.StatusCode != 200 {
 				t.Fatalf("%d %s", res.StatusCode, text)
 			}
-			if weight := assets + len(text); weight > maxWeight {
+			if weight := assets + len(text); weight > pageWeight {
 				t.Errorf("weighs %d bytes", weight)
 			}
 			checkPage(t, text)

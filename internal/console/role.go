@@ -26,7 +26,8 @@ var roleNames = [...]string{"nobody", "viewer", "operator", "admin"}
 // String is the role's name in the file of tokens.
 func (r Role) String() string { return roleNames[r] }
 
-func parseRole(s string) (Role, bool) {
+// ParseRole reads a role by its name; nobody is none.
+func ParseRole(s string) (Role, bool) {
 	for i, name := range roleNames {
 		if s == name && i > 0 {
 			return Role(i), true
@@ -57,7 +58,7 @@ func ReadTokens(r io.Reader) ([]Token, error) {
 		if len(fields) != 3 {
 			return nil, fmt.Errorf("line %d: a role, a name and the SHA-256 of a token are needed", n)
 		}
-		role, ok := parseRole(fields[0])
+		role, ok := ParseRole(fields[0])
 		if !ok {
 			return nil, fmt.Errorf("line %d: the role is none of viewer, operator, admin", n)
 		}
