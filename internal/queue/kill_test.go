@@ -17,8 +17,12 @@ import (
 	"bridge/internal/events"
 )
 
-// childEnv makes the test binary the process that is killed: its value is the data directory.
-const childEnv = "QUEUE_TEST_CHILD"
+// childEnv makes the test binary the process that is killed: its value is the data directory. witnessEnv names the
+// directory of its witness.
+const (
+	childEnv   = "QUEUE_TEST_CHILD"
+	witnessEnv = "QUEUE_TEST_WITNESS"
+)
 
 // witness writes what happened where a kill cannot take it back: to a file, a line at a time.
 type witness struct {
@@ -49,7 +53,7 @@ func child(dir string) int {
 }
 
 func untilKilled(dir string) error {
-	w, err := openWitness(dir)
+	w, err := openWitness(os.Getenv(witnessEnv))
 	if err != nil {
 		return err
 	}
@@ -127,15 +131,21 @@ func TestKill(t *testing.T) {
 	for range kills {
 		killOne(t, dir, 50*time.Millisecond+time.Duration(random.IntN(350))*time.Millisecond)
 	}
-	w, err := openWitness(dir)
+	checkWitness(t, dir, dir)
+}
+
+// checkWitness opens what killed processes left behind and holds it against what the witness says.
+func checkWitness(t *testing.T, dir, witness string) {
+	t.Helper()
+	w, err := openWitness(witness)
 	if err != nil {
 		t.Fatal(err)
 	}
 	q := openQueue(t, Options{DataDir: dir, Logger: testLog(t), ParseIngest: parseTestIngest})
 	b := &bench{Queue: q, groups: &testGroups{decide: witnessed(q, w)}, front: &testFront{}}
 	b.start(t)
-	accepted, effects, _ := readWitness(t, dir)
-	t.Logf("%d accepted, %d effects, %d kills", len(accepted), effects, kills)
+	accepted, effects, _ := readWitness(t, witness)
+	t.Logf("%d accepted, %d effects", len(accepted), effects)
 	if len(accepted) == 0 {
 		t.Fatal("nothing was accepted")
 	}
@@ -147,7 +157,7 @@ func TestKill(t *testing.T) {
 		}
 		return true
 	})
-	if _, _, repeated := readWitness(t, dir); len(repeated) > 0 {
+	if _, _, repeated := readWitness(t, witness); len(repeated) > 0 {
 		t.Errorf("steps that were recorded as done ran again: %v", repeated)
 	}
 	b.index.mu.Lock()
@@ -167,18 +177,7 @@ func TestKill(t *testing.T) {
 // killOne starts a child and kills it after a while of work.
 func killOne(t *testing.T, dir string, after time.Duration) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"="+dir)
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	up := fmt.Sprint("up ", cmd.Process.Pid)
-	eventually(t, "the child is up: "+stderr.String(), func() bool {
-		body, err := os.ReadFile(filepath.Join(dir, "witness"))
-		return err == nil && strings.Contains(string(body), up)
-	})
+	cmd, stderr := startChild(t, dir, dir)
 	<-time.After(after)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -186,6 +185,28 @@ func killOne(t *testing.T, dir string, after time.Duration) {
 	if err := cmd.Wait(); cmd.ProcessState.Exited() {
 		t.Fatalf("the child ended by itself: %v, %s", err, stderr.String())
 	}
+}
+
+// startChild returns when the child is at work.
+func startChild(t *testing.T, dir, witness string) (cmd *exec.Cmd, stderr *strings.Builder) {
+	t.Helper()
+	cmd, stderr = exec.Command(os.Args[0]), &strings.Builder{}
+	cmd.Env = append(os.Environ(), childEnv+"="+dir, witnessEnv+"="+witness)
+	cmd.Stderr = stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("child %d: %s", cmd.Process.Pid, stderr)
+		}
+	})
+	up := fmt.Sprint("up ", cmd.Process.Pid)
+	eventually(t, "the child is up", func() bool {
+		body, err := os.ReadFile(filepath.Join(witness, "witness"))
+		return err == nil && strings.Contains(string(body), up)
+	})
+	return cmd, stderr
 }
 
 // readWitness tells what was accepted, how many effects there were, and which came after they had been marked.

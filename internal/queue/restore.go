@@ -185,5 +185,5 @@ func Migrate(ctx context.Context, from, to Options) (report BackupReport, err er
 	}
 	text := "This store was copied to another NATS server. Set BRIDGE_NATS_URL to it.\n" +
 		"Working this copy again would do everything in it twice; delete this file only to go back before the other one was used.\n"
-	return report, os.WriteFile(filepath.Join(from.DataDir, movedMarker), []byte(text), 0o600)
+	return report, writeSynced(filepath.Join(from.DataDir, movedMarker), text)
 }

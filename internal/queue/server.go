@@ -124,6 +124,7 @@ func mark(dir string, key secret.Text) error {
 	}
 	stored, err := os.ReadFile(filepath.Join(dir, keyCheck))
 	switch {
+	case err == nil && len(stored) == 0: // it was being made when the power went
 	case err == nil && !hmac.Equal(stored, []byte(check)):
 		return fault("the store was made with another STORE_KEY, or with none", "give it the key it was made with; to change it, back up and restore into a new place",
 			"%s differs", keyCheck)
@@ -133,7 +134,7 @@ func mark(dir string, key secret.Text) error {
 		return fault("the data directory cannot be read", "check its permissions", "%w", err)
 	}
 	for name, text := range map[string]string{marker: markerText, keyCheck: check} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+		if err := writeSynced(filepath.Join(dir, name), text); err != nil {
 			return fault("the data directory cannot be written", "check its permissions and the room on the disk", "%w", err)
 		}
 	}
