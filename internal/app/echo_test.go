@@ -45,8 +45,7 @@ func TestOwnWritesAreKnown(t *testing.T) {
 		ws := &worlds{}
 		a := ws.build(&config.Account{Sources: kinds}, "g")
 		ws.now.Store(&world{accounts: map[string]*account{"default": a}})
-		hooks := newKeapHooks()
-		hooks.notes = fakeNotes{}
+		hooks := testHooks(fakeNotes{})
 		c := &http.Client{Transport: &echo{&groups{worlds: ws, hooks: hooks}, "default", http.DefaultTransport}}
 		req, err := http.NewRequestWithContext(t.Context(), tc.method, keap.URL+tc.path, strings.NewReader("{}"))
 		if err != nil {

@@ -112,12 +112,12 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	}
 
 	// Sources: what they may use of the world.
-	a.front, a.hooks = &front{now: time.Now, trace: trace}, newKeapHooks()
+	a.front, a.hooks = &front{now: time.Now, trace: trace}, newKeapHooks(log)
 	a.worlds = &worlds{maxBody: int64(env.MaxBody), log: log, deps: sources.Deps{
 		Now: time.Now, Remember: time.Duration(env.Retention), Certificates: sources.NewCertificates(outbound(public), time.Now), Template: config.Templates{},
 		HTTP: outbound(reach), Keap: a.hooks, Rehearsal: rehearsal,
 	}}
-	a.front.worlds = a.worlds
+	a.front.worlds, a.hooks.groupOf = a.worlds, a.worlds.groupOf
 	a.worlds.use(cfg)
 
 	// The durable queue, and the index that follows it.

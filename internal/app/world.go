@@ -97,6 +97,14 @@ func (w *world) keepLimiters(old *world) {
 	}
 }
 
+// groupOf is the quota group of an account; "" when it is not configured.
+func (ws *worlds) groupOf(account string) string {
+	if a := ws.find(account); a != nil {
+		return a.group
+	}
+	return ""
+}
+
 // source returns a configured source, made on first use.
 func (ws *worlds) source(account, name string) (*source, error) {
 	a := ws.find(account)

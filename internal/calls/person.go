@@ -109,13 +109,11 @@ func (t *task) remember(ctx context.Context, m person) {
 	}
 }
 
-// Changed notes that a contact was changed in Keap at a time, as Keap's contact.edit hook tells. What was last
-// written is not relied on any more, unless that very write is what the hook tells of.
-func (p *Planner) Changed(ctx context.Context, account, contactID string, at time.Time) error {
-	if p.c.Memory == nil {
-		return nil
-	}
-	return p.c.Memory.SaveContact(ctx, p.c.Group, changedKey(account, contactID), []byte(at.UTC().Format(time.RFC3339)), rememberFor)
+// Changed notes that a contact was changed in Keap at a time, as Keap's contact hooks tell. What was last written to it
+// is not relied on any more, unless that very write is what the hook tells of. Any process may note it, whoever owns the
+// group.
+func Changed(ctx context.Context, memory Memory, group, account, contactID string, at time.Time) error {
+	return memory.SaveContact(ctx, group, changedKey(account, contactID), []byte(at.UTC().Format(time.RFC3339)), rememberFor)
 }
 
 func changedKey(account, contactID string) string { return account + "/changed/" + contactID }

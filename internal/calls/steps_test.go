@@ -48,13 +48,13 @@ func TestContactIsWrittenOnceAndRemembered(t *testing.T) {
 		if r := write(changed); r.Created || r.Skipped {
 			b.t.Errorf("changed: %+v", r)
 		}
-		if err := b.Changed(b.t.Context(), "default", "101", time.Now().Add(time.Minute)); err != nil {
+		if err := Changed(b.t.Context(), b.c.Memory, "g", "default", "101", time.Now().Add(time.Minute)); err != nil {
 			b.t.Fatal(err)
 		}
 		if r := write(changed); r.Skipped {
 			b.t.Error("somebody changed the contact in Keap, and the write was skipped")
 		}
-		if err := b.Changed(b.t.Context(), "default", "101", time.Now()); err != nil {
+		if err := Changed(b.t.Context(), b.c.Memory, "g", "default", "101", time.Now()); err != nil {
 			b.t.Fatal(err)
 		}
 		if r := write(changed); !r.Skipped {
