@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bridge/internal/app"
+	"bridge/internal/ops"
 	"bridge/internal/secret"
 )
 
@@ -80,6 +81,8 @@ type problem struct {
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
 	HintIs string `json:"hint"`
+
+	Events []ops.Published `json:"events"`
 }
 
 func (p *problem) Error() string {

@@ -3,9 +3,11 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,7 +29,11 @@ type shown struct {
 		Attempts []events.StepAttempt `json:"attempts"`
 	} `json:"steps"`
 	Timeline []events.Change `json:"timeline"`
-	Behind   int             `json:"behind"`
+	Served   []struct {
+		events.ServedCall
+		Exchange *events.Exchange `json:"exchange"`
+	} `json:"served"`
+	Behind int `json:"behind"`
 }
 
 func newEventsShow(g *globals) *cobra.Command {
@@ -88,6 +94,7 @@ func writeShown(w io.Writer, s *shown) {
 		}
 		_ = t.Flush()
 	}
+	writeCalls(w, s)
 	if len(s.Timeline) > 0 {
 		fmt.Fprintln(w, "\nstory")
 		t := table(w)
@@ -98,34 +105,77 @@ func writeShown(w io.Writer, s *shown) {
 	}
 }
 
+// writeCalls prints the calls to Keap that served the event, and what was said in them.
+func writeCalls(w io.Writer, s *shown) {
+	if len(s.Served) > 0 {
+		fmt.Fprintln(w, "\ncalls")
+	}
+	for _, c := range s.Served {
+		status := strconv.Itoa(c.Status)
+		if c.Status == 0 {
+			status = "no answer"
+		}
+		fmt.Fprintf(w, "  %s  %s  %s in %s", c.At.Local().Format("2006-01-02 15:04:05.000"), c.Operation, status, c.Took.Round(time.Millisecond))
+		if c.Waited >= time.Second {
+			fmt.Fprintf(w, ", waited %s for its permit", c.Waited.Round(time.Second))
+		}
+		if c.Subjects > 1 {
+			fmt.Fprintf(w, ", shared: %d subjects", c.Subjects)
+		}
+		fmt.Fprintln(w)
+		if x := c.Exchange; x != nil {
+			fmt.Fprintf(w, "    sent      %s %s %s\n    answered  %s\n", x.Method, x.Target, excerpted(x.Sent), excerpted(x.Answered))
+		}
+	}
+}
+
+// excerpted is a body on one line.
+func excerpted(x events.Excerpt) string {
+	text := strings.Join(strings.Fields(x.Text), " ")
+	if more := x.Size - len(x.Text); more > 0 {
+		text += fmt.Sprintf(" … %d bytes more", more)
+	}
+	return text
+}
+
 func newEventsTail(g *globals) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "tail",
 		Short: "events as they come and change, until Ctrl-C",
-		Args:  exactArgs(0, "no arguments"),
-		RunE: g.withClient(func(cmd *cobra.Command, c *client, _ []string) error {
-			res, err := c.open(cmd.Context(), http.MethodGet, "/api/events/stream", nil, nil)
-			if err != nil {
+		Long:  "tail prints events as they are accepted and change, chosen by the filters of bridge events ls.",
+		Args:  exactArgs(0, "no arguments but flags"),
+	}
+	values := addFilter(cmd)
+	cmd.RunE = g.withClient(func(cmd *cobra.Command, c *client, _ []string) error {
+		f, err := given(values, time.Now())
+		if err != nil {
+			return err
+		}
+		res, err := c.open(cmd.Context(), http.MethodGet, "/api/events/stream", query(f), nil)
+		if err != nil {
+			return err
+		}
+		defer res.Body.Close()
+		lines := bufio.NewScanner(res.Body)
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() {
+			data, ok := strings.CutPrefix(lines.Text(), "data: ")
+			if !ok {
+				continue
+			}
+			if err := g.writeNews(cmd.OutOrStdout(), []byte(data)); err != nil {
 				return err
 			}
-			defer res.Body.Close()
-			lines := bufio.NewScanner(res.Body)
-			lines.Buffer(nil, 1<<20)
-			for lines.Scan() {
-				data, ok := strings.CutPrefix(lines.Text(), "data: ")
-				if !ok {
-					continue
-				}
-				if err := g.writeNews(cmd.OutOrStdout(), []byte(data)); err != nil {
-					return err
-				}
-			}
-			if cmd.Context().Err() != nil {
-				return nil
-			}
-			return lines.Err()
-		}),
-	}
+		}
+		if cmd.Context().Err() != nil {
+			return nil
+		}
+		if err := lines.Err(); err != nil {
+			return err
+		}
+		return errors.New("the bridge ended the stream: it stops or starts again")
+	})
+	return cmd
 }
 
 // writeNews prints the rows of one message of the stream: a row or a list of rows.
@@ -138,6 +188,7 @@ func (g *globals) writeNews(w io.Writer, data []byte) error {
 		}
 		rows = []events.Row{one}
 	}
+	on := inkFor(w)
 	for i := range rows {
 		r := &rows[i]
 		if g.json {
@@ -146,7 +197,8 @@ func (g *globals) writeNews(w io.Writer, data []byte) error {
 			}
 			continue
 		}
-		if _, err := fmt.Fprintf(w, "%s  %-9s %-16s %-20s %s\n", r.Changed.Local().Format("15:04:05"), r.State, dash(string(r.Reason)), r.Type, r.ID); err != nil {
+		state := on.paint(stateColours[r.State], fmt.Sprintf("%-9s", r.State))
+		if _, err := fmt.Fprintf(w, "%s  %s %-16s %-20s %s/%s  %s\n", r.Changed.Local().Format("15:04:05"), state, dash(string(r.Reason)), r.Type, r.Account, r.Source, r.ID); err != nil {
 			return err
 		}
 	}

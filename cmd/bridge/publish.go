@@ -50,7 +50,11 @@ func (g *globals) publish(cmd *cobra.Command, c *client, account, source string,
 			Events []ops.Published `json:"events"`
 		}
 		in := map[string]any{"account": account, "source": source, "events": list[:n]}
-		if err := c.do(cmd.Context(), http.MethodPost, "/api/events", nil, in, &out); err != nil {
+		err := c.do(cmd.Context(), http.MethodPost, "/api/events", nil, in, &out)
+		if none := (*problem)(nil); errors.As(err, &none) && len(none.Events) > 0 {
+			out.Events, err = none.Events, nil
+		}
+		if err != nil {
 			return err
 		}
 		for _, p := range out.Events {
@@ -59,17 +63,17 @@ func (g *globals) publish(cmd *cobra.Command, c *client, account, source string,
 				if err := printLine(cmd.OutOrStdout(), p); err != nil {
 					return err
 				}
-			} else if p.Status == "refused" {
+			} else if p.Status == ops.Refused {
 				fmt.Fprintf(cmd.OutOrStdout(), "refused: %s %s\n", p.ID, p.Detail)
 			}
 		}
 		list = list[n:]
 	}
 	if !g.json {
-		fmt.Fprintf(cmd.OutOrStdout(), "%d accepted, %d duplicates, %d refused\n", counts["accepted"], counts["duplicate"], counts["refused"])
+		fmt.Fprintf(cmd.OutOrStdout(), "%d accepted, %d duplicates, %d refused\n", counts[ops.Accepted], counts[ops.Duplicate], counts[ops.Refused])
 	}
-	if counts["refused"] > 0 {
-		return &toldError{fmt.Errorf("%d events were refused", counts["refused"])}
+	if counts[ops.Refused] > 0 {
+		return &toldError{fmt.Errorf("%d events were refused", counts[ops.Refused])}
 	}
 	return nil
 }

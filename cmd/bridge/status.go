@@ -68,7 +68,8 @@ func (g *globals) showStatus(cmd *cobra.Command, c *client, again bool) error {
 }
 
 func writeAccount(w io.Writer, name string, a *ops.AccountStatus) {
-	fmt.Fprintf(w, "%s: %s\n", name, words(a))
+	on := inkFor(w)
+	fmt.Fprintf(w, "%s: %s\n", on.paint(bold, name), on.paint(level(a), words(a)))
 	t := table(w)
 	fmt.Fprintf(t, "  quota\tsecond %d/%d\tminute %d/%d\tday %d/%d", a.Quota.Second.Used, a.Quota.Second.Limit, a.Quota.Minute.Used, a.Quota.Minute.Limit, a.Quota.Day.Used, a.Quota.Day.Limit)
 	if a.Quota.Day.Elsewhere > 0 {
@@ -76,14 +77,31 @@ func writeAccount(w io.Writer, name string, a *ops.AccountStatus) {
 	}
 	fmt.Fprintf(t, "\n  backlog\turgent %d\tnormal %d\tbulk %d\tparked %d\n", a.Backlog.Urgent, a.Backlog.Normal, a.Backlog.Bulk, a.Parked)
 	fmt.Fprintf(t, "  events\tdone %d\tfailed %d\tin doubt %d\n", a.Done, a.Failed, a.InDoubt)
+	fmt.Fprintf(t, "  calls\t%.1f a second\tworked by %s\n", a.Rate, dash(a.Owner))
 	_ = t.Flush()
 	for _, r := range slices.Sorted(maps.Keys(a.ByReason)) {
-		fmt.Fprintf(w, "    %s: %d\n", r, a.ByReason[r])
+		fmt.Fprintf(w, "    %s: %s\n", r, on.paint(red, fmt.Sprint(a.ByReason[r])))
 	}
+}
+
+// level is the colour of an account's state: red needs a person, yellow passes by itself.
+func level(a *ops.AccountStatus) string {
+	switch {
+	case a.Removed || a.Paused != nil && (a.Paused.Reason == events.Unauthorized || a.Paused.Reason == events.RefreshLost):
+		return red
+	case a.Paused != nil:
+		return yellow
+	case !a.Ready:
+		return red
+	}
+	return green
 }
 
 // words is the state of an account for somebody who has just been woken up.
 func words(a *ops.AccountStatus) string {
+	if a.Removed {
+		return "not in the configuration: its events wait"
+	}
 	if a.Paused != nil {
 		text := pauseWords[a.Paused.Reason]
 		if text == "" {

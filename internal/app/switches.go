@@ -36,11 +36,11 @@ func (s *switches) Publish(ctx context.Context, account, source string, raw []js
 		list, err := sources.ParseCloudEvent(account, source, nil, body, time.Now())
 		switch {
 		case err != nil:
-			out[i] = ops.Published{Status: "refused", Detail: err.Error()}
+			out[i] = ops.Published{Status: ops.Refused, Detail: err.Error()}
 		case len(list) != 1:
-			out[i] = ops.Published{Status: "refused", Detail: "one CloudEvent an entry is expected"}
+			out[i] = ops.Published{Status: ops.Refused, Detail: "one CloudEvent an entry is expected"}
 		default:
-			out[i] = ops.Published{ID: list[0].ID, Status: "accepted"}
+			out[i] = ops.Published{ID: list[0].ID, Status: ops.Accepted}
 			batch = append(batch, list[0])
 			from = append(from, i)
 		}
@@ -57,7 +57,7 @@ func (s *switches) Publish(ctx context.Context, account, source string, raw []js
 	fresh := 0
 	for i := range batch {
 		if _, ok := known[keys[i]]; ok {
-			out[from[i]].Status = "duplicate"
+			out[from[i]].Status = ops.Duplicate
 			continue
 		}
 		batch[fresh], from[fresh] = batch[i], from[i]
@@ -73,7 +73,7 @@ func (s *switches) Publish(ctx context.Context, account, source string, raw []js
 	}
 	for i, d := range duplicate {
 		if d {
-			out[from[i]].Status = "duplicate"
+			out[from[i]].Status = ops.Duplicate
 		}
 	}
 	return out, nil

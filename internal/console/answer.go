@@ -34,6 +34,7 @@ type refusal struct {
 	status     int
 	detail     string
 	retryAfter time.Duration
+	published  []ops.Published // what became of each event of a request that is refused as a whole
 	cause      error
 }
 
@@ -47,6 +48,8 @@ type problem struct {
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
 	Hint   string `json:"hint,omitempty"`
+
+	Events []ops.Published `json:"events,omitempty"`
 }
 
 // answer is the one wrapper: it lets in who may, answers errors, and logs and counts each request.
@@ -143,7 +146,7 @@ func describe(err error) problem {
 	)
 	switch {
 	case errors.As(err, &ref):
-		p.Status, p.Detail = ref.status, ref.detail
+		p.Status, p.Detail, p.Events = ref.status, ref.detail, ref.published
 	case errors.As(err, &asked):
 		p.Status = map[ops.ErrorKind]int{ops.Invalid: http.StatusBadRequest, ops.NotFound: http.StatusNotFound,
 			ops.Ambiguous: http.StatusConflict, ops.Conflict: http.StatusConflict, ops.Outside: http.StatusBadGateway}[asked.Kind]

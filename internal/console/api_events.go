@@ -3,6 +3,7 @@ package console
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -212,6 +213,9 @@ func (c *Console) apiPublish(w http.ResponseWriter, r *http.Request, _ identity)
 	published, err := c.Desk.Publish(r.Context(), in.Account, in.Source, in.Events)
 	if err != nil {
 		return err
+	}
+	if !slices.ContainsFunc(published, func(p ops.Published) bool { return p.Status != ops.Refused }) {
+		return &refusal{status: http.StatusUnprocessableEntity, detail: "none of the events can be taken: " + published[0].Detail, published: published}
 	}
 	return reply(w, http.StatusAccepted, struct {
 		Events []ops.Published `json:"events"`

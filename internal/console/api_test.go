@@ -245,6 +245,38 @@ func TestAPIDoubtEraseAccounts(t *testing.T) {
 		t.Errorf("published: %+v", published)
 	}
 	d.answer(400, nil, "POST", "/api/events", `{"account":"default","source":"crm","events":[]}`)
+	if d.answer(202, &published, "POST", "/api/events", `{"account":"default","source":"crm","events":[{"id":"3"},{"id":"refuse"}]}`); published.Events[1].Status != ops.Refused {
+		t.Errorf("published: %+v", published)
+	}
+	var refused problem
+	if d.answer(422, &refused, "POST", "/api/events", `{"account":"default","source":"crm","events":[{"id":"refuse"}]}`); len(refused.Events) != 1 || !strings.Contains(refused.Detail, "no type") {
+		t.Errorf("refused: %+v", refused)
+	}
+}
+
+// TestStreamFilters: the stream takes every filter of lists.
+func TestStreamFilters(t *testing.T) {
+	d := newDesk(t, nil)
+	d.answer(400, nil, "GET", "/api/events/stream?state=lost", "")
+	ada, bob := office.Order(1, "default", "shop", "ada@example.com"), office.Order(2, "default", "shop", "bob@example.com")
+	for _, f := range []events.Filter{{Contact: "ADA@example.com"}, {Q: "W-1"}, {Q: ada.ID}, {Message: "x"}, {Job: "x"}, {Contact: "ada@example.com", Q: "W-2"}} {
+		d.Accept(ada, events.Normal)
+		d.Accept(bob, events.Normal)
+		d.CaughtUp(t)
+		want := f.Message == "" && f.Job == "" && f.Q != "W-2"
+		chosen, err := d.console.chosen(t.Context(), f, []events.Row{{Key: ada.Key()}, {Key: bob.Key()}})
+		if err != nil || chosen[ada.Key()] != want || chosen[bob.Key()] {
+			t.Errorf("%+v: %v, %v", f, chosen, err)
+		}
+	}
+	row := events.Row{Account: "default", State: events.Failed, Received: ada.Received}
+	for f, want := range map[events.Filter]bool{
+		{}: true, {Account: "default", State: events.Failed}: true, {State: events.Done}: false, {Since: ada.Received}: true, {Since: ada.Received.Add(1)}: false, {Until: ada.Received}: false,
+	} {
+		if got := rowMatches(&row, &f); got != want {
+			t.Errorf("%+v: %v", f, got)
+		}
+	}
 }
 
 // TestStream listens, filters, and ends with the console.

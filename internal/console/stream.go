@@ -1,12 +1,14 @@
 package console
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
 
 	"bridge/internal/events"
+	"bridge/internal/ops"
 )
 
 const (
@@ -19,15 +21,22 @@ const (
 )
 
 // apiStream sends events as they are accepted and change, as server-sent events named "event". The query filters them as
-// it does lists, without contact, q and times, which need the index.
+// it does lists.
 func (c *Console) apiStream(w http.ResponseWriter, r *http.Request, who identity) error {
 	f, err := filterOf(r)
 	if err != nil {
 		return err
 	}
+	if err := ops.CheckFilter(&f); err != nil {
+		return err
+	}
 	return c.stream(w, r, func(send func(name string, v any) error, rows []events.Row) error {
+		chosen, err := c.chosen(r.Context(), f, rows)
+		if err != nil {
+			return err
+		}
 		for i := range rows {
-			if !rowMatches(&rows[i], &f) {
+			if !rowMatches(&rows[i], &f) || chosen != nil && !chosen[rows[i].Key] {
 				continue
 			}
 			if err := send("event", who.row(rows[i])); err != nil {
@@ -38,9 +47,24 @@ func (c *Console) apiStream(w http.ResponseWriter, r *http.Request, who identity
 	})
 }
 
+// rowMatches compares what a row tells, as it was when it changed.
 func rowMatches(r *events.Row, f *events.Filter) bool {
 	return (f.Account == "" || f.Account == r.Account) && (f.Source == "" || f.Source == r.Source) && (f.Type == "" || f.Type == r.Type) &&
-		(f.State == "" || f.State == r.State) && (f.Reason == "" || f.Reason == r.Reason)
+		(f.State == "" || f.State == r.State) && (f.Reason == "" || f.Reason == r.Reason) &&
+		(f.Since.IsZero() || !r.Received.Before(f.Since)) && (f.Until.IsZero() || r.Received.Before(f.Until))
+}
+
+// chosen tells which rows the rest of a filter chooses, which the index knows; nil means all.
+func (c *Console) chosen(ctx context.Context, f events.Filter, rows []events.Row) (map[string]bool, error) {
+	f = events.Filter{Contact: f.Contact, Q: f.Q, Message: f.Message, Job: f.Job}
+	if f == (events.Filter{}) {
+		return nil, nil
+	}
+	keys := make([]string, len(rows))
+	for i := range rows {
+		keys[i] = rows[i].Key
+	}
+	return c.Desk.News.Chosen(ctx, f, keys)
 }
 
 // stream answers with server-sent events until the listener goes or the console closes. tell is called with what is new.

@@ -198,6 +198,41 @@ func (ix *Index) way(st *store, f *events.Filter, chunk int) way {
 // events may have sent none of them this month.
 const alongAtMost = 2000
 
+// Chosen tells which of some events, given by key, a filter chooses.
+func (ix *Index) Chosen(ctx context.Context, f events.Filter, keys []string) (map[string]bool, error) {
+	st, done, err := ix.reading()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	wanted := make([]string, len(keys))
+	for i, key := range keys {
+		wanted[i] = keyBytes(key)
+	}
+	var rows []*row
+	if err := st.byKeys(ctx, wanted, rowColumns, func(found *sql.Rows) error {
+		r, err := st.scanRow(found)
+		rows = append(rows, r)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	subquery, args := ix.few(&f)
+	chosen := make(map[string]bool, len(rows))
+	for _, r := range rows {
+		ok := r.class.matches(&f) && r.within(&f)
+		if ok && subquery != "" {
+			if err := st.each(ctx, func(answer *sql.Rows) error { return answer.Scan(&ok) }, "SELECT ? IN ("+subquery+")", append([]any{r.n}, args...)...); err != nil {
+				return nil, err
+			}
+		}
+		if ok {
+			chosen[keyText([]byte(r.key))] = true
+		}
+	}
+	return chosen, nil
+}
+
 // few is a subquery of n for what names few events: q, a contact, a job. "" when the filter has none of them.
 func (ix *Index) few(f *events.Filter) (subquery string, args []any) {
 	var parts []string

@@ -114,7 +114,7 @@ func (s *Selection) check() error {
 	case len(s.IDs) > maxIDs:
 		return fail(Invalid, "use a filter", "%d ids are more than %d", len(s.IDs), maxIDs)
 	case s.Filter != nil:
-		return checkFilter(s.Filter)
+		return CheckFilter(s.Filter)
 	}
 	return nil
 }

@@ -33,6 +33,8 @@ type News interface {
 	// Watch gives the events that are accepted or change from now on, as they then stand, until stop is called. Whoever
 	// is too slow misses some.
 	Watch() (news <-chan []events.Row, stop func())
+	// Chosen tells which of some events, given by key, a filter chooses.
+	Chosen(ctx context.Context, f events.Filter, keys []string) (map[string]bool, error)
 }
 
 // Archive is where events and the memory of their steps are. queue.Queue is one.
@@ -89,6 +91,13 @@ type Switches interface {
 // Published is what became of one published event.
 type Published struct {
 	ID     string `json:"id"`
-	Status string `json:"status"` // accepted, duplicate or refused
+	Status string `json:"status"`
 	Detail string `json:"detail,omitempty"`
 }
+
+// What becomes of a published event.
+const (
+	Accepted  = "accepted"
+	Duplicate = "duplicate"
+	Refused   = "refused"
+)

@@ -10,7 +10,7 @@ import (
 
 // List gives a page of events, newest first.
 func (d *Desk) List(ctx context.Context, f events.Filter, limit int, cursor string) (events.Page, error) {
-	if err := checkFilter(&f); err != nil {
+	if err := CheckFilter(&f); err != nil {
 		return events.Page{}, err
 	}
 	page, err := d.Index.List(ctx, f, limit, cursor)
@@ -20,8 +20,8 @@ func (d *Desk) List(ctx context.Context, f events.Filter, limit int, cursor stri
 	return page, err
 }
 
-// checkFilter refuses states and reasons that do not exist: a misspelt one would find nothing, or everything.
-func checkFilter(f *events.Filter) error {
+// CheckFilter refuses states and reasons that do not exist: a misspelt one would find nothing, or everything.
+func CheckFilter(f *events.Filter) error {
 	if f.State != "" && !slices.Contains(events.States, f.State) {
 		return fail(Invalid, "", "%q is no state of an event", f.State)
 	}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -343,7 +344,11 @@ func (o *Office) Publish(_ context.Context, _, _ string, cloudEvents []json.RawM
 	var out []ops.Published
 	for i, raw := range cloudEvents {
 		o.Published = append(o.Published, raw)
-		out = append(out, ops.Published{ID: fmt.Sprint(i + 1), Status: "accepted"})
+		if strings.Contains(string(raw), `"refuse"`) {
+			out = append(out, ops.Published{Status: ops.Refused, Detail: "it has no type"})
+			continue
+		}
+		out = append(out, ops.Published{ID: fmt.Sprint(i + 1), Status: ops.Accepted})
 	}
 	return out, nil
 }
