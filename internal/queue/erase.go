@@ -115,6 +115,7 @@ func (q *Queue) eraseEvent(ctx context.Context, r events.Row) error {
 		if err := q.secureDelete(ctx, streamEvents, r.Seq); err != nil {
 			return err
 		}
+		q.routed.drop(r.Seq)
 	}
 	if err := q.secureDeleteLast(ctx, streamFailed, failedSubject(r.Account, r.Key)); err != nil {
 		return err

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
 
 	"bridge/internal/events"
 )
@@ -40,6 +42,7 @@ type intake struct {
 // accepting is what one call of Accept brings that was not known.
 type accepting struct {
 	lines    [][]byte // an event each, JSON without line breaks
+	events   []*events.Event
 	accounts []string
 	keys     []rawKey
 	answer   *pending
@@ -121,7 +124,7 @@ func (q *Queue) prepare(to *accepting, e *events.Event) error {
 		return fmt.Errorf("%w: %d bytes", ErrTooLarge, len(line))
 	}
 	key, _ := parseKey(e.Key())
-	to.lines, to.accounts, to.keys = append(to.lines, line), append(to.accounts, e.Account), append(to.keys, key)
+	to.lines, to.events, to.accounts, to.keys = append(to.lines, line), append(to.events, &stamped), append(to.accounts, e.Account), append(to.keys, key)
 	return nil
 }
 
@@ -136,7 +139,8 @@ func (a *accepting) without(known []bool) *accepting {
 	rest := &accepting{answer: a.answer}
 	for i, k := range known {
 		if !k {
-			rest.lines, rest.accounts, rest.keys = append(rest.lines, a.lines[i]), append(rest.accounts, a.accounts[i]), append(rest.keys, a.keys[i])
+			rest.lines, rest.events = append(rest.lines, a.lines[i]), append(rest.events, a.events[i])
+			rest.accounts, rest.keys = append(rest.accounts, a.accounts[i]), append(rest.keys, a.keys[i])
 		}
 	}
 	return rest
@@ -152,7 +156,9 @@ func (in *intake) commit(group []*accepting) {
 			counts[a.accounts[i]]++
 		}
 	}
-	msg := &nats.Msg{Subject: subjectNew, Data: body, Header: nats.Header{headerAccounts: {formatCounts(counts)}}}
+	id := nuid.Next()
+	in.keep(id, group, len(body))
+	msg := &nats.Msg{Subject: subjectNew, Data: body, Header: nats.Header{headerAccounts: {formatCounts(counts)}, jetstream.MsgIDHeader: {id}}}
 	err := in.room.check()
 	select {
 	case <-in.q.lost:
@@ -176,6 +182,18 @@ func (in *intake) commit(group []*accepting) {
 	if err == nil {
 		in.q.wakeFront()
 	}
+}
+
+// keep leaves the events of a bundle for a router in this process, which need not parse them then.
+func (in *intake) keep(id string, group []*accepting, size int) {
+	if !in.q.routes() {
+		return
+	}
+	var all []*events.Event
+	for _, a := range group {
+		all = append(all, a.events...)
+	}
+	in.q.accepted.put(id, all, size)
 }
 
 func unavailable(err error) error {

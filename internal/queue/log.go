@@ -19,7 +19,7 @@ const (
 	headerContact = "Bridge-Contact" // hashed order key
 )
 
-// entry is one event of the log.
+// entry is one event of the log. It is shared: nobody may change the event.
 type entry struct {
 	event   *events.Event
 	seq     uint64
@@ -53,6 +53,9 @@ func parseEntry(header nats.Header, body []byte, seq uint64) (entry, error) {
 
 // entry reads one entry of the log; ErrUnknownEvent when it is not (or no longer) there.
 func (q *Queue) entry(ctx context.Context, seq uint64) (entry, error) {
+	if en, ok := q.routed.get(seq); ok {
+		return en, nil
+	}
 	msg, err := q.get(ctx, streamEvents, seq)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return entry{}, fmt.Errorf("%w: position %d", ErrUnknownEvent, seq)

@@ -99,6 +99,8 @@ type Queue struct {
 	losing     sync.Once
 	active     sync.Map // names of the groups that the register is known to hold
 
+	accepted  *recall[string, []*events.Event] // by the bundle's message id, for the router
+	routed    *recall[uint64, entry]           // by position in the log, for whoever follows it and for lanes
 	intake    *intake
 	outcomes  *outcomes
 	exchanges *exchanges
@@ -145,6 +147,7 @@ func dial(ctx context.Context, opt Options) (_ *Queue, err error) {
 	q := &Queue{
 		opt: opt, log: opt.Logger, process: hashToken(nuid.Next())[:12],
 		streams: map[string]jetstream.Stream{}, hungUp: make(chan struct{}), lost: make(chan struct{}),
+		accepted: newRecall[string, []*events.Event](acceptedBytes), routed: newRecall[uint64, entry](routedBytes),
 	}
 	if opt.URL == "" {
 		if q.server, err = startServer(&q.opt, q.lose); err != nil {

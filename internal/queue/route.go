@@ -195,6 +195,8 @@ func (r *router) readBundles(ctx context.Context, c jetstream.Consumer, ready ch
 			wait, ok := hint.miss()
 			if !ok {
 				wait = lookAgain
+				r.q.accepted.clear()
+				r.q.routed.clear()
 			}
 			select {
 			case <-r.nudge:
@@ -211,7 +213,7 @@ func (r *router) readBundles(ctx context.Context, c jetstream.Consumer, ready ch
 		}
 		take = min(max(roundBytes*len(msgs)/max(bytes, 1), 1), roundMost)
 		select {
-		case ready <- parsed(msgs, parseBundle):
+		case ready <- parsed(msgs, r.parseBundle):
 		case <-ctx.Done():
 		}
 	}

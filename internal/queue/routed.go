@@ -93,7 +93,9 @@ func (d *draft) logged(r *router, it *item, msg *nats.Msg, seq uint64) {
 		return
 	}
 	lane, _ := events.ParsePriority(msg.Header.Get(headerLane))
-	d.point(pointer{Key: it.key, Seq: seq, Size: len(it.body)}, msg.Header.Get(headerGroup), lane, msg.Header.Get(headerContact))
+	en := entry{event: it.event, seq: seq, size: len(it.body), origin: it.origin, group: msg.Header.Get(headerGroup), lane: lane, contact: msg.Header.Get(headerContact)}
+	r.q.routed.put(seq, en, en.size)
+	d.point(pointer{Key: it.key, Seq: seq, Size: en.size}, en.group, lane, en.contact)
 }
 
 // unsure finds out what a write did whose answer was lost or bad: as long as the front is ours nobody else writes
@@ -150,12 +152,20 @@ func (q *Queue) fail(ctx context.Context, s *Slot, job string) error {
 	return nil
 }
 
-// parseBundle reads a bundle of INTAKE.
-func parseBundle(m jetstream.Msg) []*item {
+// parseBundle reads a bundle of INTAKE. One that this process accepted a moment ago need not be parsed.
+func (r *router) parseBundle(m jetstream.Msg) []*item {
 	origin := originOf(m)
-	var items []*item
-	for n, line := range bytes.Split(bytes.TrimSuffix(m.Data(), []byte("\n")), []byte("\n")) {
+	id := m.Headers().Get(jetstream.MsgIDHeader)
+	known, _ := r.q.accepted.get(id)
+	r.q.accepted.drop(id)
+	lines := bytes.Split(bytes.TrimSuffix(m.Data(), []byte("\n")), []byte("\n"))
+	items := make([]*item, 0, len(lines))
+	for n, line := range lines {
 		at := origin + ":" + strconv.Itoa(n)
+		if len(known) == len(lines) {
+			items = append(items, &item{event: known[n], key: known[n].Key(), body: line, origin: at})
+			continue
+		}
 		it := &item{event: &events.Event{}, body: line, origin: at}
 		if err := it.event.UnmarshalJSON(line); err != nil {
 			it.slot = unreadable(m, hashToken(at), events.Internal, "an accepted event cannot be read back: "+err.Error())

@@ -36,6 +36,7 @@ func (q *Queue) Tail(ctx context.Context, from events.Position, fn func([]events
 	t := tailer{
 		at: from, fn: fn, ctx: ctx,
 		entries: follow(streamEvents, from.Events), outcomes: follow(streamOut, from.Outcomes),
+		known: q.routed.get,
 		gone: func(seq uint64) bool {
 			_, err := q.get(ctx, streamEvents, seq)
 			return errors.Is(err, jetstream.ErrMsgNotFound)
@@ -117,6 +118,7 @@ type tailer struct {
 	entries  <-chan jetstream.Msg
 	outcomes <-chan jetstream.Msg
 	gone     func(seq uint64) bool // the entry was erased or has aged out: it will not come
+	known    func(seq uint64) (entry, bool)
 	batch    []events.LogRecord
 }
 
@@ -192,9 +194,11 @@ func (t *tailer) addEntry(m jetstream.Msg) error {
 	if err != nil {
 		return err
 	}
-	en, err := parseEntry(m.Headers(), m.Data(), meta.Sequence.Stream)
-	if err != nil {
-		return err
+	en, ok := t.known(meta.Sequence.Stream)
+	if !ok {
+		if en, err = parseEntry(m.Headers(), m.Data(), meta.Sequence.Stream); err != nil {
+			return err
+		}
 	}
 	t.add(events.LogRecord{
 		Position: events.Position{Events: en.seq}, Event: en.event, Contact: en.contact, Group: en.group, Lane: en.lane,

@@ -89,6 +89,7 @@ func (w *work) woken(m *nats.Msg) {
 			w.router.wakeUp()
 			continue
 		case wakeGone:
+			w.q.routed.clear()
 			signal(w.router.graves)
 			continue
 		}
@@ -141,13 +142,18 @@ type groupLane struct {
 	lane  events.Priority
 }
 
-// wakeFront tells the router that something was accepted.
-func (q *Queue) wakeFront() {
+// routes tells whether this process is the one that routes.
+func (q *Queue) routes() bool {
 	q.mu.Lock()
 	w := q.work
 	q.mu.Unlock()
-	if w != nil && w.router.owned() {
-		w.router.wakeUp()
+	return w != nil && w.router.owned()
+}
+
+// wakeFront tells the router that something was accepted.
+func (q *Queue) wakeFront() {
+	if q.routes() {
+		q.work.router.wakeUp()
 	} else if q.nc != nil && q.server == nil {
 		q.tell(frontUnit)
 	}
