@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"bridge/internal/events"
 )
@@ -189,6 +188,10 @@ func (s *source) read(d *delivery, remember time.Duration) (Reply, []events.Even
 		reply.Why = "kept under its own name: " + d.parsed.doc.bad[0]
 		got.facts = nil
 	}
+	if len(got.facts) > maxFacts {
+		reply.Why = fmt.Sprintf("kept under its own name: it names %d facts, and %d are taken from one delivery", len(got.facts), maxFacts)
+		got.facts = nil
+	}
 	if len(got.facts) == 0 {
 		got.facts = []fact{{id: got.id}}
 	}
@@ -201,6 +204,7 @@ func (s *source) read(d *delivery, remember time.Duration) (Reply, []events.Even
 }
 
 func (s *source) events(d *delivery, got *reading, remember time.Duration) (out []events.Event, old time.Time) {
+	var whole json.RawMessage // the body, shared by all facts
 	for i := range got.facts {
 		f := &got.facts[i]
 		if remember > 0 && !f.at.IsZero() && d.now.Sub(f.at) > remember {
@@ -233,42 +237,15 @@ func (s *source) events(d *delivery, got *reading, remember time.Duration) (out 
 			e.Data.Raw = s.rawOf(f.raw)
 		case got.raw != nil:
 			e.Data.Raw = s.rawOf(got.raw)
-		case e.Data.Raw == nil:
-			e.Data.Raw = s.raw(d)
+		case e.Data.Raw == nil && (i == 0 || len(got.facts)*len(whole) <= maxRaw):
+			if whole == nil {
+				whole = s.raw(d)
+			}
+			e.Data.Raw = whole
 		}
 		out = append(out, e)
 	}
 	return out, old
-}
-
-// raw is the sender's body as JSON without secrets. JSON is kept to the letter where nothing has to be stripped.
-func (s *source) raw(d *delivery) json.RawMessage {
-	body, err := d.body()
-	if err != nil || body.v == nil {
-		return nil
-	}
-	strip := slices.ContainsFunc(s.strip, func(name string) bool { return !body.at(name).empty() })
-	if !strip && utf8.Valid(d.Body) && json.Valid(d.Body) {
-		return slices.Clone(d.Body)
-	}
-	return s.rawOf(body.v)
-}
-
-func (s *source) rawOf(v any) json.RawMessage {
-	if m, ok := v.(map[string]any); ok && len(s.strip) > 0 {
-		kept := make(map[string]any, len(m))
-		for k, v := range m {
-			if !slices.Contains(s.strip, k) {
-				kept[k] = v
-			}
-		}
-		v = kept
-	}
-	b, err := json.Marshal(v)
-	if err != nil { // what decode built can always be written
-		return nil
-	}
-	return b
 }
 
 // Sign implements Signer.

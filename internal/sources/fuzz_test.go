@@ -4,20 +4,40 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"runtime/metrics"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
+	"bridge/internal/events"
 	"bridge/internal/secret"
 )
+
+// bounded runs f and fails when it takes more memory than an input of n bytes may cost.
+func bounded(t *testing.T, n int, f func()) {
+	t.Helper()
+	taken := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(taken)
+	before := taken[0].Value.Uint64()
+	f()
+	metrics.Read(taken)
+	if used, most := taken[0].Value.Uint64()-before, uint64(2*maxRaw+2048*n); used > most {
+		t.Fatalf("%d bytes took %d bytes of memory; %d are allowed", n, used, most)
+	}
+}
 
 // sound checks what holds for every event, whatever was sent.
 func sound(t *testing.T, src Source, r Request) {
 	t.Helper()
-	_, got, err := src.Open(context.Background(), r)
+	var got []events.Event
+	var err error
+	bounded(t, len(r.Body)+len(r.RawQuery), func() { _, got, err = src.Open(context.Background(), r) })
 	if err != nil {
 		return
+	}
+	if len(got) > maxFacts && got[0].Kind != "cloudevents" && got[0].Kind != "nats" {
+		t.Fatalf("%d events from one delivery", len(got))
 	}
 	_, again, err := src.Open(context.Background(), r)
 	if err != nil || len(again) != len(got) {
@@ -93,7 +113,11 @@ func FuzzVerify(f *testing.F) {
 		}
 		h := http.Header{}
 		h.Set(header, value)
-		_, got, err := src.Open(context.Background(), Request{Header: h, RawQuery: query, Body: body})
+		var got []events.Event
+		var err error
+		bounded(t, len(value)+len(query)+len(body), func() {
+			_, got, err = src.Open(context.Background(), Request{Header: h, RawQuery: query, Body: body})
+		})
 		if err == nil && len(got) > 0 {
 			t.Fatalf("%s let %d events in with %s: %s", kind, len(got), header, value)
 		}
@@ -110,7 +134,9 @@ func FuzzDecode(f *testing.F) {
 		if len(body) > 1<<16 {
 			t.Skip()
 		}
-		v, err := decode(body, contentType)
+		var v any
+		var err error
+		bounded(t, len(body), func() { v, err = decode(body, contentType) })
 		if err != nil {
 			return
 		}
@@ -148,7 +174,9 @@ func FuzzCloudEvent(f *testing.F) {
 		if id != "" {
 			h["ce-id"], h["ce-specversion"], h["ce-source"], h["ce-type"] = []string{id}, []string{"1.0"}, []string{"/x"}, []string{"t"}
 		}
-		got, err := ParseCloudEvent("default", "crm", h, body, testNow)
+		var got []events.Event
+		var err error
+		bounded(t, len(body), func() { got, err = ParseCloudEvent("default", "crm", h, body, testNow) })
 		if err != nil {
 			return
 		}
