@@ -75,6 +75,7 @@ func (gs *groups) Open(ctx context.Context, name string, lease queue.Lease) (que
 	spending := calls.Config{
 		Group: name, Account: g.account, Ledger: g.ledger, Save: lease.SaveLedger, Owned: lease.Valid, Memory: gs.queue,
 		Record: gs.record, Log: gs.log.With("group", name),
+		Returned: func(account string) { g.lane.Wake(account, events.Brownout) },
 	}
 	if b, ok := lease.(queue.Backlog); ok {
 		spending.Behind = b.Behind

@@ -18,11 +18,14 @@ func (t *task) actionSet(ctx context.Context, s *events.Step, r *Result) error {
 	if err != nil {
 		return err
 	}
-	if begun > 0 || t.xmlrpc.gone(t.Account, time.Now()) {
+	if begun > 0 {
 		return t.replace(ctx, s, r, begun)
 	}
 	prober, err := t.xmlrpc.enter(t.Account, t.Key, time.Now())
-	if err != nil {
+	switch {
+	case errors.Is(err, errGone):
+		return t.replace(ctx, s, r, 0)
+	case err != nil:
 		return err
 	}
 	err = t.onContact(ctx, r, request{
@@ -49,10 +52,25 @@ func (t *task) actionSet(ctx context.Context, s *events.Step, r *Result) error {
 			return t.replace(ctx, s, r, 0)
 		}
 		return brownedOut(until)
-	case err == nil, kind == keap.KindFault, kind == keap.KindNotFound:
+	case err == nil, answeredByXMLRPC(err):
 		t.endOutage(ctx)
 	}
 	return err
+}
+
+// answeredByXMLRPC tells a fault: an error, but a sign of life.
+func answeredByXMLRPC(err error) bool {
+	var e *keap.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Kind {
+	case keap.KindFault, keap.KindNotFound:
+		return true
+	case keap.KindServer, keap.KindOverloaded:
+		return e.Code != "" // the number of a fault; what else answers 5xx is a brownout
+	}
+	return false
 }
 
 // recordNotFound is the fault of a contact or an action set that is not there (any more).

@@ -32,6 +32,10 @@ type Config struct {
 	// Behind is how many events of each priority wait that are not in hand yet; nil: none. It is asked often.
 	Behind func() [len(events.Priorities)]int
 
+	// Returned is told that XML-RPC answers again, for which action sets of an account were given back; it must not
+	// block. nil: they come back when they were told to.
+	Returned func(account string)
+
 	Log *slog.Logger
 }
 

@@ -3,6 +3,7 @@ package calls
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"hash/fnv"
 	"sync"
 	"time"
@@ -15,7 +16,11 @@ const (
 	// xmlrpcProbe is how long action sets wait before one of them tries whether XML-RPC is back.
 	xmlrpcProbe = time.Minute
 	// xmlrpcGone is how long XML-RPC may be away before it counts as switched off: the longest planned outage is 48 h.
+	// It is still tried now and then, the less often the longer it was away: after goneShare of that time, at least
+	// every mostGone.
 	xmlrpcGone = 48 * time.Hour
+	goneShare  = 48
+	mostGone   = 6 * time.Hour
 	// spreadShare of an outage's age, mostSpread at most, is over how long the returns of what waits are spread.
 	spreadShare = 36
 	mostSpread  = 10 * time.Minute
@@ -59,28 +64,34 @@ func (o *outages) restAnswered(account string, at time.Time) {
 	o.ofLocked(account).rest = at
 }
 
-// gone tells whether XML-RPC is switched off.
-func (o *outages) gone(account string, now time.Time) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return !now.Before(keap.EndOfXMLRPC) || o.ofLocked(account).gone
-}
+// errGone tells that XML-RPC counts as switched off, and that it is not the time to try whether it is.
+var errGone = errors.New("XML-RPC is gone")
 
 // enter lets an action set wait for its permit, or tells when to come again: while XML-RPC is away one of them may try
-// each minute.
+// each minute, and one each hour or less where it is gone.
 func (o *outages) enter(account, event string, now time.Time) (prober int, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	a := o.ofLocked(account)
-	if a.since.IsZero() {
+	switch {
+	case !now.Before(keap.EndOfXMLRPC), a.gone && now.Before(a.probe):
+		return 0, errGone
+	case a.since.IsZero():
 		return 0, nil
-	}
-	if now.Before(a.probe) {
+	case now.Before(a.probe):
 		return 0, brownedOut(a.comeBack(event, now))
 	}
 	a.prober++
-	a.probe = now.Add(xmlrpcProbe)
+	a.probe = now.Add(a.distance(now))
 	return a.prober, nil
+}
+
+// distance is that of two tries.
+func (a *outage) distance(now time.Time) time.Duration {
+	if a.gone {
+		return min(now.Sub(a.since)/goneShare, mostGone)
+	}
+	return xmlrpcProbe
 }
 
 // stillMay is asked when the permit is there, for which others may have waited too: an outage that began meanwhile
@@ -95,14 +106,17 @@ func (o *outages) stillMay(account, event string, prober int, now time.Time) err
 	case prober != a.prober || prober == 0:
 		return brownedOut(a.comeBack(event, now))
 	}
-	a.probe = now.Add(xmlrpcProbe)
+	a.probe = now.Add(a.distance(now))
 	return nil
 }
 
-// comeBack is when an event that was parked asks again: the longer the outage lasts, the more the events are spread, so
-// that thousands of them do not ask every minute for two days.
+// comeBack is when an event that was parked asks again where nobody tells it before that XML-RPC is back: the longer the
+// outage lasts, the more the events are spread, so that thousands of them do not ask every minute for two days.
 func (a *outage) comeBack(event string, now time.Time) time.Time {
 	spread := min(now.Sub(a.since)/spreadShare, mostSpread)
+	if a.gone {
+		return now.Add(time.Second) // it is replaced then
+	}
 	if spread <= 0 {
 		return later(a.probe, now.Add(time.Second))
 	}
@@ -160,6 +174,9 @@ func (t *task) recallOutage(ctx context.Context) {
 	if known && json.Unmarshal(stored, &kept) == nil {
 		o.since, o.gone = kept.Since, kept.Gone
 		o.checked = !o.since.IsZero()
+		if o.gone {
+			o.probe = time.Now().Add(xmlrpcProbe)
+		}
 	}
 	o.loaded = true
 }
@@ -211,9 +228,9 @@ func (t *task) beginOutage(ctx context.Context) (until time.Time, gone bool) {
 	}
 	first, over := !o.checked, !o.gone && now.Sub(o.since) > xmlrpcGone
 	o.checked, o.gone = true, o.gone || over
-	o.probe = later(o.probe, now.Add(xmlrpcProbe))
+	o.probe = later(o.probe, now.Add(o.distance(now)))
 	kept := storedOutage{Since: o.since, Gone: o.gone}
-	until = o.comeBack(t.Key, now)
+	until = o.probe // whoever tried tries again: it must not be left to those that come back by and by
 	t.xmlrpc.mu.Unlock()
 	switch {
 	case first:
@@ -231,11 +248,15 @@ func (t *task) endOutage(ctx context.Context) {
 	t.xmlrpc.mu.Lock()
 	o := t.xmlrpc.ofLocked(t.Account)
 	was := o.checked
-	o.since, o.probe, o.checked = time.Time{}, time.Time{}, false
+	o.since, o.probe, o.checked, o.gone = time.Time{}, time.Time{}, false, false
 	t.xmlrpc.mu.Unlock()
-	if was {
-		t.log.Info("XML-RPC answers again", "account", t.Account)
-		t.keepOutage(ctx, storedOutage{})
+	if !was {
+		return
+	}
+	t.log.Info("XML-RPC answers again", "account", t.Account)
+	t.keepOutage(ctx, storedOutage{})
+	if t.c.Returned != nil {
+		t.c.Returned(t.Account)
 	}
 }
 

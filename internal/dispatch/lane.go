@@ -78,6 +78,7 @@ type held struct {
 	stripped bool // the event's body was let go
 	parked   bool // counted as parked
 	due      time.Time
+	reason   events.Reason // why it was parked
 	timer    *time.Timer
 }
 
@@ -205,7 +206,7 @@ func (l *Lane) run(name string, ln *line, q int, h *held, body *events.Data) {
 		}
 		l.dropLineLocked(ln)
 	case state == events.Parked:
-		h.Attempt, h.due = v.Attempt, v.Until
+		h.Attempt, h.due, h.reason = v.Attempt, v.Until, v.Reason
 		l.parkHeadLocked(name, ln, q)
 	default:
 		l.dropHeadLocked(ln, q)
@@ -287,20 +288,6 @@ func (l *Lane) wake(name string, ln *line, q int, head *held) {
 		l.unparkLocked(h)
 	}
 	l.runNextLocked(name, ln)
-}
-
-// Hurry makes the parked delivery at this position due now, because something about it was changed.
-func (l *Lane) Hurry(seq uint64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, ln := range l.lines {
-		for q := range ln.queues {
-			if len(ln.queues[q]) > 0 && ln.queues[q][0].Seq == seq && ln.queues[q][0].timer != nil {
-				ln.queues[q][0].timer.Reset(0)
-				return
-			}
-		}
-	}
 }
 
 func (l *Lane) unparkLocked(h *held) {

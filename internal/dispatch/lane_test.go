@@ -333,29 +333,3 @@ func (f *flakyLog) EventBySeq(ctx context.Context, seq uint64) (*events.Event, e
 	}
 	return f.world.EventBySeq(ctx, seq)
 }
-
-func TestHurryEndsAPark(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		parked := false
-		w.handle = func(events.Delivery) events.Verdict {
-			if !parked {
-				parked = true
-				return events.Verdict{Kind: events.VerdictSnooze, Until: time.Now().Add(24 * time.Hour)}
-			}
-			return events.Verdict{Kind: events.VerdictDone}
-		}
-		l := NewLane(w, w, DefaultLimits, quiet)
-		w.take(l, events.Delivery{Seq: 7, Contact: "a"})
-		synctest.Wait()
-		l.Hurry(8) // nobody
-		l.Hurry(7)
-		synctest.Wait()
-		if got := w.seqs(); !slices.Equal(got, []uint64{7}) {
-			t.Errorf("settled %v", got)
-		}
-		if err := l.Close(t.Context()); err != nil {
-			t.Error(err)
-		}
-	})
-}

@@ -21,9 +21,9 @@ var EndOfXMLRPC = time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // call calls a method and returns its result.
 //
-// Faults come with HTTP 200 and become KindFault. 401, 403 and 429 are as in REST. Any other answer but a response
-// or a fault is KindBrownout: whether XML-RPC alone is away, the caller learns from a REST call. An XML-RPC answer
-// that breaks off is KindUnreadable, because the method has then probably run.
+// Faults come with HTTP 200; what they become is told by faultKind. 401, 403 and 429 are as in REST. Any other answer
+// but a response or a fault is KindBrownout: whether XML-RPC alone is away, the caller learns from a REST call. An
+// XML-RPC answer that breaks off is KindUnreadable, because the method has then probably run.
 func (c *Client) call(ctx context.Context, operation, method string, params ...any) (value, error) {
 	body, err := encodeCall(method, params)
 	if err != nil {
@@ -38,21 +38,13 @@ func (c *Client) call(ctx context.Context, operation, method string, params ...a
 	switch a.status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
 		return value{}, a.failure(r)
-	case http.StatusOK:
-	default:
-		return value{}, a.brownout(operation)
 	}
 	result, fault, err := decodeResponse(a.body)
 	switch {
 	case fault != nil:
-		e := &Error{
-			Kind: KindFault, Operation: operation, Hint: hints[KindFault], Status: a.status, Sent: true, Answered: true, Code: strconv.Itoa(fault.code),
-			Message: fmt.Sprintf("XML-RPC fault %d: %s", fault.code, a.proof.hide(oneLine(fault.text))),
-		}
-		if hint, ok := faultHints[fault.code]; ok {
-			e.Hint = hint
-		}
-		return value{}, e
+		return value{}, a.fault(operation, fault)
+	case a.status != http.StatusOK:
+		return value{}, a.brownout(operation)
 	case err != nil && bytes.Contains(a.body[:min(len(a.body), 400)], []byte("<methodResponse")):
 		return value{}, a.unreadable(operation, "a broken XML-RPC response", err)
 	case err != nil:
@@ -66,14 +58,6 @@ func (a *answer) brownout(operation string) *Error {
 		Kind: KindBrownout, Operation: operation, Status: a.status, Hint: hints[KindBrownout], Sent: true, Answered: true,
 		Message: fmt.Sprintf("XML-RPC is away: it answered %d with something that is no XML-RPC", a.status), RetryAfter: a.observed.RetryAfter,
 	}
-}
-
-// faultHints explains the fault codes that an operator can do something about.
-var faultHints = map[int]string{
-	2:  hints[KindDenied],
-	5:  "the contact or the action set was deleted or merged in Keap",
-	12: "the action set or contact id is not what Keap takes",
-	14: hints[KindForbidden],
 }
 
 // value is a value of an XML-RPC answer: string, int64, float64 as its text, bool, time.Time, map[string]value,
@@ -106,11 +90,6 @@ func (v value) array() ([]value, bool) {
 func (v value) member(name string) value {
 	m, _ := v.v.(map[string]value)
 	return m[name]
-}
-
-type fault struct {
-	code int
-	text string
 }
 
 // encodeCall writes a method call. Params are string, int64, []string and map[string]string: all that is needed.

@@ -25,7 +25,7 @@ type bridge struct {
 	t       *testing.T
 	crm     *sandbox.Server
 	planner *calls.Planner
-	worker  *dispatch.Worker
+	lane    *dispatch.Lane
 }
 
 const key = "KeapAK-0123456789abcdef"
@@ -55,10 +55,13 @@ func newBridge(t *testing.T, replaced bool) *bridge {
 	}
 	memory := &memory{contacts: map[string][]byte{}, journals: map[string][]byte{}}
 	log := slog.New(slog.DiscardHandler)
-	planner := calls.New(calls.Config{
+	b := &bridge{t: t, crm: crm}
+	b.planner = calls.New(calls.Config{
 		Group: "g", Account: func(string) (calls.Account, bool) { return account, true }, Ledger: ledger, Memory: memory, Log: log,
+		Returned: func(account string) { b.lane.Wake(account, events.Brownout) },
 	})
-	return &bridge{t: t, crm: crm, planner: planner, worker: dispatch.NewWorker(planner, memory, purchases(t), log)}
+	b.lane = dispatch.NewLane(dispatch.NewWorker(b.planner, memory, purchases(t), log), logged{}, dispatch.DefaultLimits, log)
+	return b
 }
 
 // purchases is the rule of every test.
@@ -80,25 +83,35 @@ type ending struct {
 	parked  map[events.Reason]int // how often, for what
 }
 
-// handle does what the queue does with an event: it comes back when it was parked, until its verdict is final.
+// handle does what the queue does with an event: it puts it in line and waits until its verdict is final.
 func (b *bridge) handle(i int) ending {
-	now := time.Now()
-	e := events.Event{
-		ID: fmt.Sprintf("shop:order.paid:%d", i), Account: "default", Source: "shop", Kind: "woocommerce", Type: "order.paid", Time: now, Received: now,
-		Data: events.Data{Contact: &events.Contact{Email: buyer(i)}},
+	end, final := ending{parked: map[events.Reason]int{}}, make(chan events.Verdict)
+	b.lane.Take(events.Delivery{Event: purchase(i), Seq: uint64(i), Group: "g", Contact: "hash-" + buyer(i), First: true, Received: time.Now()},
+		func(_ context.Context, v events.Verdict) error {
+			if v.State() == events.Parked {
+				end.parked[v.Reason]++
+				return nil
+			}
+			go func() { final <- v }()
+			return nil
+		})
+	end.verdict = <-final
+	return end
+}
+
+func purchase(i int) events.Event {
+	return events.Event{
+		ID: fmt.Sprintf("shop:order.paid:%d", i), Account: "default", Source: "shop", Kind: "woocommerce", Type: "order.paid",
+		Time: blackFriday, Received: blackFriday, Data: events.Data{Contact: &events.Contact{Email: buyer(i)}},
 	}
-	d := events.Delivery{Event: e, Group: "g", Contact: "hash-" + buyer(i), First: true, Received: now}
-	end := ending{parked: map[events.Reason]int{}}
-	for {
-		v := b.worker.Handle(context.Background(), d)
-		if v.Kind != events.VerdictSnooze && v.Kind != events.VerdictRetry {
-			end.verdict = v
-			return end
-		}
-		end.parked[v.Reason]++
-		d.First, d.Attempt = false, v.Attempt
-		time.Sleep(time.Until(v.Until))
-	}
+}
+
+// logged is the log of events, from which those are read again that come back.
+type logged struct{}
+
+func (logged) EventBySeq(_ context.Context, seq uint64) (*events.Event, error) {
+	e := purchase(int(seq))
+	return &e, nil
 }
 
 // memory is what the queue remembers: plans and steps as stored, and contacts.

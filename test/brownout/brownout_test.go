@@ -6,6 +6,7 @@ package brownout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -28,7 +29,7 @@ func begin(t *testing.T, at time.Time, replaced bool, test func(*bridge)) {
 		time.Sleep(time.Until(at))
 		b := newBridge(t, replaced)
 		test(b)
-		if err := b.planner.Close(context.Background()); err != nil {
+		if err := errors.Join(b.lane.Close(context.Background()), b.planner.Close(context.Background())); err != nil {
 			t.Error(err)
 		}
 	})
@@ -140,6 +141,9 @@ func TestComesBack(t *testing.T) {
 			t.Errorf("%d ran, %d were replaced", ran, replaced)
 		}
 		b.parkedFor(ends, events.Brownout)
+		if late := time.Since(back); late > 3*time.Minute { // a minute to the next try, and 200 of 240 calls a minute
+			t.Errorf("the last was done %v after XML-RPC came back", late)
+		}
 		t.Logf("%d events, %d probes in 6 h, all done %v after XML-RPC came back", crowd, b.probes(away.Add(5*time.Second), back), time.Since(back).Round(time.Second))
 	})
 }
@@ -158,6 +162,69 @@ func TestGoneForGood(t *testing.T) {
 		}
 		t.Logf("%d events, %d probes in 48 h", crowd, b.probes(away.Add(5*time.Second), first))
 	})
+}
+
+// TestComesBackAfterAll: XML-RPC is away for longer than any planned outage, then answers again. It is found out, the
+// less often it is tried the longer it was away.
+func TestComesBackAfterAll(t *testing.T) {
+	begin(t, blackFriday, true, func(b *bridge) {
+		away := b.xmlrpc("gone")
+		first := b.handle(0)
+		gone := time.Now()
+		ends := []ending{first}
+		for i := 1; i < 60; i++ {
+			if i == 30 {
+				b.xmlrpc("up")
+			}
+			ends = append(ends, b.handle(i))
+			time.Sleep(10 * time.Minute)
+		}
+		state := b.crm.State("ab123")
+		if len(state.Goals)+len(state.ActionSets) != 60 || len(state.Goals) > 40 || len(state.ActionSets) < 20 {
+			t.Errorf("%d replaced, %d ran, of 60", len(state.Goals), len(state.ActionSets))
+		}
+		tries := 0
+		for _, line := range b.crm.Log("", time.Time{}, 0) {
+			if line.Operation == "action_sets.run" && line.At.After(gone) && line.At.Before(gone.Add(5*time.Hour)) {
+				tries++
+			}
+		}
+		if tries < 3 || tries > 6 {
+			t.Errorf("tried %d times in 5 hours", tries)
+		}
+		for i, end := range ends {
+			if end.verdict.Kind != events.VerdictDone || i > 0 && len(end.parked) > 0 {
+				t.Errorf("event %d: %+v", i, end)
+			}
+		}
+		t.Logf("gone after %v; %d replaced, %d ran", gone.Sub(away), len(state.Goals), len(state.ActionSets))
+	})
+}
+
+// TestFaultOfTheServer: an action set may have run although XML-RPC answers with a fault. It is left to a person, and
+// not sent again; a fault of what was asked fails its event.
+func TestFaultOfTheServer(t *testing.T) {
+	for fault, want := range map[string]events.Verdict{
+		"xml_fault:500": {Kind: events.VerdictDoubt, Reason: events.UnknownOutcome},
+		"xml_fault:77":  {Kind: events.VerdictDoubt, Reason: events.UnknownOutcome},
+		"xml_fault:12":  {Kind: events.VerdictBury, Reason: events.KeapRejected},
+	} {
+		begin(t, blackFriday, true, func(b *bridge) {
+			if err := b.crm.SetFaults([]sandbox.Fault{{Match: sandbox.Match{Operation: "action_sets.run"}, Fault: fault, Times: 1}}); err != nil {
+				t.Fatal(err)
+			}
+			end := b.handle(0)
+			if end.verdict.Kind != want.Kind || end.verdict.Reason != want.Reason || len(end.parked) > 0 {
+				t.Errorf("%s: %+v", fault, end)
+			}
+			if runs := len(b.crm.State("").ActionSets); runs != 1 {
+				t.Errorf("%s: ran %d times", fault, runs)
+			}
+			if end = b.handle(1); end.verdict.Kind != events.VerdictDone {
+				t.Errorf("the next one: %+v", end)
+			}
+		})
+	}
 }
 
 func TestYearEnds(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 // Fault is a rule that spoils calls which the quota has let pass. The first rule that matches a call is applied.
 type Fault struct {
 	Match Match  `json:"match"`
-	Fault string `json:"fault"`           // status:N, timeout_before, timeout_after, reset, truncated, html, not_json, slow:2s
+	Fault string `json:"fault"`           // status:N, timeout_before, timeout_after, reset, truncated, html, not_json, slow:2s, xml_fault:N
 	Times int    `json:"times,omitempty"` // how often at most; 0: no end
 }
 
@@ -35,11 +35,12 @@ const (
 	faultHTML          faultKind = "html"           // 502 with an HTML page, nothing is done
 	faultNotJSON       faultKind = "not_json"       // does it and answers 200 with a text
 	faultSlow          faultKind = "slow"           // slow:2s does it and answers late
+	faultXML           faultKind = "xml_fault"      // xml_fault:500 does it and answers 200 with this fault of XML-RPC
 )
 
 // happens reports whether the call has its effect all the same.
 func (k faultKind) happens() bool {
-	return k == "" || k == faultTimeoutAfter || k == faultTruncated || k == faultNotJSON || k == faultSlow
+	return k == "" || k == faultTimeoutAfter || k == faultTruncated || k == faultNotJSON || k == faultSlow || k == faultXML
 }
 
 // faultRule is a Fault at work.
@@ -66,9 +67,13 @@ func newFaultRule(f Fault) (*faultRule, error) {
 		if r.delay, err = time.ParseDuration(arg); err != nil || r.delay < 0 {
 			return nil, fmt.Errorf("fault %q: want a duration such as slow:2s", f.Fault)
 		}
+	case faultXML:
+		if r.status, err = strconv.Atoi(arg); err != nil {
+			return nil, fmt.Errorf("fault %q: want a number such as xml_fault:500", f.Fault)
+		}
 	case faultTimeoutBefore, faultTimeoutAfter, faultReset, faultTruncated, faultHTML, faultNotJSON:
 	default:
-		return nil, fmt.Errorf("fault %q: want status:N, timeout_before, timeout_after, reset, truncated, html, not_json or slow:2s", f.Fault)
+		return nil, fmt.Errorf("fault %q: want status:N, timeout_before, timeout_after, reset, truncated, html, not_json, slow:2s or xml_fault:N", f.Fault)
 	}
 	if m := f.Match; m.Every < 0 || m.Rate < 0 || m.Rate > 1 || m.Every > 0 && m.Rate > 0 || f.Times < 0 {
 		return nil, fmt.Errorf("fault %q: want every ≥ 1 or 0 < rate ≤ 1, and times ≥ 0", f.Fault)
@@ -143,6 +148,9 @@ func (r *faultRule) spoil(a answer, version int) answer {
 	case faultNotJSON:
 		a.status = http.StatusOK
 		a.kind, a.body = "text/plain", []byte("OK, but this is not what you were promised")
+	case faultXML:
+		a.status, a.kind = http.StatusOK, "text/xml;charset=UTF-8"
+		a.body = fault{r.status, "Server encountered exception: java.lang.IllegalStateException"}.response()
 	case faultSlow:
 		a.wait += r.delay
 		return a
