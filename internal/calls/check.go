@@ -73,7 +73,7 @@ func (t *task) findMarked(ctx context.Context, s *events.Step, r *Result) (strin
 	case s.Do == events.DoOrder && s.Order.Refund == nil:
 		return t.findOrder(ctx, orderMark(t.Key, s.Rule), r)
 	case s.Do == events.DoPayment:
-		return t.findPayment(ctx, s.Order.Keap, m, r)
+		return t.findPayment(ctx, s, m, r)
 	case s.Do == events.DoTask:
 		return t.findTask(ctx, m, r)
 	}

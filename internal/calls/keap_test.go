@@ -62,7 +62,7 @@ var names = []struct {
 	{"POST", `^/rest/v2/automations/goals/achieve$`, "goal"}, {"POST", `^/rest/v2/automations/(\d+)/sequences/(\d+):addContacts$`, "sequence $1/$2"},
 	{"POST", `^/rest/v2/emails/templates:send$`, "email"}, {"POST", `^/rest/v[12]/.*notes$`, "note"}, {"GET", `^/rest/v2/contacts/(\d+)/notes$`, "notes $1"},
 	{"POST", `^/rest/v[12]/tasks$`, "task"}, {"POST", `^/rest/v2/orders$`, "order"}, {"GET", `^/rest/v2/orders$`, "orders"},
-	{"POST", `^/rest/v2/orders/(\d+)/payments$`, "payment $1"}, {"GET", `^/rest/v2/products$`, "products"}, {"POST", `^/rest/v2/products$`, "make product"},
+	{"GET", `^/rest/v2/orders/(\d+)/payments$`, "payments $1"}, {"POST", `^/rest/v2/orders/(\d+)/payments$`, "payment $1"}, {"GET", `^/rest/v2/products$`, "products"}, {"POST", `^/rest/v2/products$`, "make product"},
 	{"POST", `^/xmlrpc/v1$`, "xmlrpc"}, {"GET", `^/rest/v2/oauth/connect/userinfo$`, "userinfo"},
 }
 

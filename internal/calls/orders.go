@@ -2,7 +2,6 @@ package calls
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
@@ -224,10 +223,15 @@ func (t *task) findOrder(ctx context.Context, m string, r *Result) (string, erro
 	return "", err
 }
 
-// findPayment tells whether an order has a payment with a mark.
-func (t *task) findPayment(ctx context.Context, order, m string, r *Result) (string, error) {
-	if order == "" {
-		return "", errors.New("the payment's order is not known")
+// findPayment tells whether the order of a step's rule has a payment with a mark.
+func (t *task) findPayment(ctx context.Context, s *events.Step, m string, r *Result) (string, error) {
+	order := s.Order.Keap
+	if order == "" { // its step was found to have happened, which does not tell the id
+		found, err := t.findOrder(ctx, orderMark(t.Key, s.Rule), r)
+		if err != nil || found == "" {
+			return "", err
+		}
+		order = found
 	}
 	var payments []keap.Payment
 	err := t.call(ctx, r, request{operation: "payments.list", rank: ending, subjects: 1, send: func(ctx context.Context) (err error) {

@@ -123,6 +123,37 @@ func TestOrderAddsUp(t *testing.T) {
 	})
 }
 
+// TestPaymentIsReadBackThroughItsOrder: where the order itself was found to have happened nobody knows its id.
+func TestPaymentIsReadBackThroughItsOrder(t *testing.T) {
+	inBubble(t, plenty, func(b *bench) {
+		b.fine(b.Do(b.t.Context(), ask(events.Normal, "ann", "7", order())))
+		made := b.far.calls[len(b.far.calls)-1].Body
+		pay := events.Step{Do: events.DoPayment, Order: order().Order}
+		a := ask(events.Normal, "ann", "7", pay)
+		if f, err := b.Check(b.t.Context(), a); f != NotHappened || err != nil {
+			b.t.Errorf("without its order: %v, %v", f, err)
+		}
+		paid := ""
+		b.far.answer = func(c keapCall) (int, string) {
+			switch c.Name {
+			case "orders":
+				return 200, `{"orders":[{"id":"9","title":` + field(made, "order_title") + `}]}`
+			case "payments 9":
+				return 200, `{"invoice_order_payments":[` + paid + `]}`
+			}
+			return 200, ""
+		}
+		if f, err := b.Check(b.t.Context(), a); f != NotHappened || err != nil {
+			b.t.Errorf("before it was made: %v, %v", f, err)
+		}
+		b.fine(b.Do(b.t.Context(), a))
+		paid = `{"id":"1","note":` + field(b.far.calls[len(b.far.calls)-1].Body, "notes") + `}`
+		if f, err := b.Check(b.t.Context(), a); f != Happened || err != nil {
+			b.t.Errorf("after it was made: %v, %v", f, err)
+		}
+	})
+}
+
 func TestRefundIsANote(t *testing.T) {
 	inBubble(t, plenty, func(b *bench) {
 		step := order()

@@ -27,7 +27,11 @@ func (t *task) check(ctx context.Context, s events.Step) (events.Verdict, bool) 
 	case err != nil:
 		// Reading is safe to repeat whatever the step is; the mark stays "intended".
 		j := judge(&events.Step{Do: events.DoTag}, calls.Result{Err: err})
-		if j.kind == events.VerdictBury {
+		if j.kind == events.VerdictRetry && j.counts {
+			t.marks.Attempts++
+			t.changed = true
+		}
+		if j.kind == events.VerdictBury || t.marks.Attempts >= maxAttempts {
 			j.kind, j.detail = events.VerdictDoubt, "the step may have happened and reading it back failed: "+j.detail
 			j.reason = events.UnknownOutcome
 		}

@@ -31,6 +31,7 @@ type stage struct {
 	asked   []string // "goal:x", or "tag:a+tag:b" for a group
 	answer  func(s events.Step) calls.Result
 	finding calls.Finding
+	unread  error // of reading back
 	checks  int
 	crash   func(s events.Step) bool // after Intend, before the answer: the process dies
 }
@@ -109,7 +110,7 @@ func (s *stage) Do(ctx context.Context, ask calls.Ask) []calls.Result {
 
 func (s *stage) Check(context.Context, calls.Ask) (calls.Finding, error) {
 	s.checks++
-	return s.finding, nil
+	return s.finding, s.unread
 }
 
 // handle runs the worker once; a crash is a verdict of its own.
@@ -253,7 +254,7 @@ func TestLostAnswerIsReadBack(t *testing.T) {
 		s.answer = func(st events.Step) calls.Result {
 			if !lost {
 				lost = true
-				return calls.Result{Err: &keap.Error{Kind: keap.KindTimeout, Sent: true, Message: "no answer"}}
+				return calls.Result{Sent: true, Err: &keap.Error{Kind: keap.KindTimeout, Sent: true, Message: "no answer"}}
 			}
 			return calls.Result{Calls: 1}
 		}
@@ -264,6 +265,29 @@ func TestLostAnswerIsReadBack(t *testing.T) {
 		if v, _ := s.handle(t); v.State() != events.Done || len(s.asked) != want {
 			t.Errorf("%v: %s after asking %d times, want %d", finding, v.State(), len(s.asked), want)
 		}
+	}
+}
+
+// TestReadingBackEnds: what can never be read back is a person's in the end, and the waits grow until then.
+func TestReadingBackEnds(t *testing.T) {
+	s := newStage(step(events.DoNote, "n"))
+	s.answer = func(events.Step) calls.Result {
+		return calls.Result{Sent: true, Err: &keap.Error{Kind: keap.KindTimeout, Sent: true, Message: "no answer"}}
+	}
+	s.unread = errors.New("broken")
+	var waits time.Duration
+	for n := 1; n < maxAttempts; n++ {
+		v, _ := s.handle(t)
+		if v.Kind != events.VerdictRetry || v.Attempt != n {
+			t.Fatalf("attempt %d: %+v", n, v)
+		}
+		waits += time.Until(v.Until)
+	}
+	if waits < time.Hour {
+		t.Errorf("given up after %v", waits)
+	}
+	if v, _ := s.handle(t); v.State() != events.InDoubt || len(s.asked) != 1 {
+		t.Errorf("at the end %s after asking %d times", v.State(), len(s.asked))
 	}
 }
 
