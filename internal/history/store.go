@@ -55,7 +55,7 @@ func openStore(ctx context.Context, path, salt string) (_ *store, err error) {
 	file := (&url.URL{Path: path}).EscapedPath()
 	// NORMAL: a power cut may undo the last transactions, never part of one, and the position goes with them.
 	const pragmas = "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=temp_store(MEMORY)"
-	if st.writeDB, err = sql.Open("sqlite", "file:"+file+pragmas+"&_pragma=cache_size(-16000)&_pragma=journal_size_limit(16777216)"); err != nil {
+	if st.writeDB, err = sql.Open("sqlite", "file:"+file+pragmas+"&_pragma=cache_size(-16000)&_pragma=journal_size_limit(16777216)&_pragma=wal_autocheckpoint(4000)"); err != nil {
 		return nil, err
 	}
 	st.writeDB.SetMaxOpenConns(1)

@@ -15,6 +15,11 @@ import (
 const (
 	tailRecords = 512
 	tailAhead   = 2 * tailRecords
+
+	// A log that is written fast is handed on in few large batches: an index pays for each. One that is quiet is handed on
+	// at once.
+	tailBusy = 16 // records of the batch before
+	tailPace = 50 * time.Millisecond
 )
 
 // Tail follows EVENTS and OUTCOMES from a position on and hands them to fn in order, an event before its outcomes, until
@@ -120,6 +125,7 @@ type tailer struct {
 	gone     func(seq uint64) bool // the entry was erased or has aged out: it will not come
 	known    func(seq uint64) (entry, bool)
 	batch    []events.LogRecord
+	pace     time.Time // a batch that is not full waits until then; zero: for nothing
 }
 
 // run merges: outcomes wait until the events that they are about have passed.
@@ -163,6 +169,17 @@ func (t *tailer) next(outcomes <-chan jetstream.Msg) (m jetstream.Msg, fromEvent
 		case m := <-outcomes:
 			return m, false, nil
 		default:
+		}
+		if wait := time.Until(t.pace); len(t.batch) > 0 && !t.pace.IsZero() && wait > 0 {
+			select {
+			case m := <-t.entries:
+				return m, true, nil
+			case m := <-outcomes:
+				return m, false, nil
+			case <-time.After(wait):
+			case <-t.ctx.Done():
+				return nil, false, t.ctx.Err()
+			}
 		}
 	}
 	if err := t.flush(); err != nil {
@@ -228,6 +245,9 @@ func (t *tailer) flush() error {
 		return nil
 	}
 	batch := t.batch
-	t.batch = nil
+	t.batch, t.pace = nil, time.Time{}
+	if len(batch) >= tailBusy {
+		t.pace = time.Now().Add(tailPace)
+	}
 	return t.fn(batch)
 }
