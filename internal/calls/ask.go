@@ -36,7 +36,7 @@ type Result struct {
 	Calls   int    // calls that served the step, shared ones counted whole
 	Status  int    // HTTP status of the last one
 	Note    string // what has to be remembered of its outcome: the id of the order, payment, note or task it made
-	Sent    bool   // a request was written: a failure of a step that is not safe to repeat is in doubt
+	Sent    bool   // the request that is not safe to repeat was written, and may have taken effect: a failure is in doubt
 }
 
 // Closed says that no permit can be had before Until: nothing was sent.

@@ -305,7 +305,7 @@ func (t *task) column(ctx context.Context, s *events.Step, r *Result, key column
 			return err
 		}
 		a := t.wait(ctx, place)
-		r.Calls, r.Status, r.Sent = r.Calls+a.calls, a.status, r.Sent || a.sent && keap.KindOf(a.err) != keap.KindThrottled
+		r.Calls, r.Status, r.Sent = r.Calls+a.calls, a.status, r.Sent || a.sent && mayHaveRun(a.err)
 		switch {
 		case try == throttledTries:
 			return a.err

@@ -294,3 +294,34 @@ func TestWaitingEndsWithItsContext(t *testing.T) {
 		}
 	})
 }
+
+// TestOnlyItsOwnRequestIsInDoubt: a goal that was not written, or that Keap refused, is in no doubt, whatever became of
+// the look-up before it and of the process.
+func TestOnlyItsOwnRequestIsInDoubt(t *testing.T) {
+	for name, tc := range map[string]struct {
+		id     string
+		answer func(c keapCall, stop func()) (int, string)
+	}{
+		"the look-up fails": {"", func(keapCall, func()) (int, string) { return 502, "bad gateway" }},
+		"a stop after the look-up": {"", func(c keapCall, stop func()) (int, string) {
+			stop()
+			return 200, ""
+		}},
+		"a stop after a refusal": {"7", func(c keapCall, stop func()) (int, string) {
+			stop()
+			return 429, `{"code":"429","message":"Quota Exceeded"}`
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, plenty, func(b *bench) {
+				ctx, stop := context.WithCancel(b.t.Context())
+				b.far.contacts["ann@example.com"] = "7"
+				b.far.answer = func(c keapCall) (int, string) { return tc.answer(c, stop) }
+				r := b.Do(ctx, ask(events.Normal, "ann", tc.id, goal("x")))[0]
+				if r.Err == nil || r.Sent {
+					t.Errorf("%v: %+v", b.far.log(), r)
+				}
+			})
+		})
+	}
+}

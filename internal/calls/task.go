@@ -162,7 +162,7 @@ func (t *task) send(ctx context.Context, r *Result, q request) error {
 	}
 	r.Calls++
 	r.Status = statusOf(err)
-	r.Sent = r.Sent || sentBy(err)
+	r.Sent = r.Sent || q.unsafe && mayHaveRun(err)
 	t.record(made{t.Account, q.operation, t.Priority, q.since, started, q.subjects, err, t.served(q.step), heard})
 	if err == nil && q.operation != "action_sets.run" {
 		t.xmlrpc.restAnswered(t.Account, time.Now())
@@ -272,6 +272,14 @@ func sentBy(err error) bool {
 		return e.Sent
 	}
 	return err == nil
+}
+
+// mayHaveRun tells whether a call that is not safe to repeat may have taken effect, as far as it can be tried again
+// here: Keap refused it for its quota or for a contact that is gone, and did nothing of it. Judging every other error is
+// for whoever asked.
+func mayHaveRun(err error) bool {
+	kind := keap.KindOf(err)
+	return sentBy(err) && kind != keap.KindThrottled && kind != keap.KindNotFound
 }
 
 // made is one call to Keap that was made.

@@ -86,7 +86,7 @@ func judge(s *events.Step, r calls.Result) judgement {
 	case errors.As(r.Err, &invalid):
 		return judgement{kind: events.VerdictBury, reason: invalid.Reason, detail: invalid.Detail}
 	case errors.As(r.Err, &failed):
-		return judgeKeap(s, r.Sent || failed.Sent, failed)
+		return judgeKeap(s, r.Sent, failed) // not failed.Sent: that may be of a look-up before the step
 	case errors.Is(r.Err, context.Canceled), errors.Is(r.Err, context.DeadlineExceeded):
 		if r.Sent && unsafe(s.Do) {
 			return unknown(s, "the answer was not waited for")

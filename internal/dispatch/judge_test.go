@@ -83,7 +83,7 @@ func TestJudge(t *testing.T) {
 		for class, want := range map[string]string{"safe": row.safe, "readable": row.readable, "unreadable": row.unreadable} {
 			for _, kind := range classes[class] {
 				err := fmt.Errorf("wrapped: %w", &keap.Error{Kind: row.kind, Sent: row.sent, Message: "m"})
-				got := judge(&events.Step{Do: kind}, calls.Result{Err: err})
+				got := judge(&events.Step{Do: kind}, calls.Result{Err: err, Sent: row.sent})
 				if short(got) != want {
 					t.Errorf("%s, sent %v, step %s: %s, want %s", row.kind, row.sent, kind, short(got), want)
 				}
@@ -118,10 +118,22 @@ func TestJudgeOtherErrors(t *testing.T) {
 	}
 }
 
+// TestFailedLookUpIsNoDoubt: what failed was a request before the step's own.
+func TestFailedLookUpIsNoDoubt(t *testing.T) {
+	for _, kinds := range classes {
+		for _, kind := range kinds {
+			err := &keap.Error{Kind: keap.KindServer, Operation: "contacts.list", Status: 502, Sent: true, Answered: true}
+			if got := judge(&events.Step{Do: kind}, calls.Result{Err: err}); short(got) != again {
+				t.Errorf("%s: %s, want %s", kind, short(got), again)
+			}
+		}
+	}
+}
+
 // TestOnDoubtRepeat: on_doubt: repeat never asks a person.
 func TestOnDoubtRepeat(t *testing.T) {
 	for _, kind := range classes["unreadable"] {
-		got := judge(&events.Step{Do: kind, Repeat: true}, calls.Result{Err: &keap.Error{Kind: keap.KindTimeout, Sent: true}})
+		got := judge(&events.Step{Do: kind, Repeat: true}, calls.Result{Err: &keap.Error{Kind: keap.KindTimeout, Sent: true}, Sent: true})
 		if short(got) != check {
 			t.Errorf("%s: %s, want %s", kind, short(got), check)
 		}

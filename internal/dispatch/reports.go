@@ -35,11 +35,14 @@ func (t *task) reports(state events.State) []events.StepReport {
 }
 
 // renew has the contact step asked for once more: Keap no longer has the contact that it had written, or that was
-// known to be there as it should be. It does so once in a handling.
+// known to be there as it should be. It does so once in a handling, for all the steps of a group that miss it.
 func (t *task) renew() bool {
 	for _, s := range t.plan.Steps {
-		if s.Do != events.DoContact || s.Contact != nil && s.Contact.Find || t.renewed || t.marks.Steps[s.ID].State != events.StepDone {
+		if s.Do != events.DoContact || s.Contact != nil && s.Contact.Find {
 			continue
+		}
+		if t.renewed || t.marks.Steps[s.ID].State != events.StepDone {
+			return t.renewed && t.marks.Steps[s.ID].State == events.StepWaiting
 		}
 		t.renewed, t.marks.Contact = true, ""
 		t.mark(s.ID, func(m *events.Mark) { m.State = events.StepWaiting })

@@ -180,13 +180,21 @@ func (t *task) run(ctx context.Context, group []events.Step) (_ events.Verdict, 
 	}
 	results := t.keap.Do(ctx, t.ask(group))
 	verdict, ok := events.Verdict{}, true
-	most := 0 // steps of a group share their calls
-	for _, r := range results {
+	most, burnt := 0, 0 // steps of a group share their calls, and so what a failed one costs
+	judged := make([]judgement, len(results))
+	for i, r := range results {
 		most = max(most, r.Calls)
+		if r.Err == nil {
+			continue
+		}
+		if judged[i] = judge(&group[i], r); judged[i].kind == events.VerdictRetry && judged[i].counts {
+			burnt = 1
+		}
 	}
 	t.calls += most
+	t.marks.Attempts += burnt
 	for i, r := range results {
-		v, fine := t.take(&group[i], r)
+		v, fine := t.take(&group[i], r, judged[i])
 		if !fine && (ok || graver(v, verdict)) {
 			verdict, ok = v, false
 		}
@@ -247,8 +255,8 @@ func (t *task) note(rule string, kind events.StepKind) string {
 	return ""
 }
 
-// take marks the answer of one step; ok is false when it failed.
-func (t *task) take(s *events.Step, r calls.Result) (_ events.Verdict, ok bool) {
+// take marks the answer of one step, with what was judged of its error; ok is false when it failed.
+func (t *task) take(s *events.Step, r calls.Result, j judgement) (_ events.Verdict, ok bool) {
 	if r.Err == nil {
 		if s.Do == events.DoContact {
 			t.marks.Contact, t.marks.Created = r.Contact, r.Created
@@ -263,16 +271,12 @@ func (t *task) take(s *events.Step, r calls.Result) (_ events.Verdict, ok bool) 
 		})
 		return events.Verdict{}, true
 	}
-	j := judge(s, r)
 	if j.reason == events.ContactUnknown && t.renew() {
 		return events.Verdict{}, true
 	}
-	if j.kind == events.VerdictRetry && j.counts {
-		t.marks.Attempts++
-		if t.marks.Attempts >= maxAttempts {
-			j.kind, j.detail = events.VerdictBury, fmt.Sprintf("failed %d times, last: %s", t.marks.Attempts, j.detail)
-			j.reason = events.AttemptsSpent
-		}
+	if j.kind == events.VerdictRetry && j.counts && t.marks.Attempts >= maxAttempts {
+		j.kind, j.detail = events.VerdictBury, fmt.Sprintf("failed %d times, last: %s", t.marks.Attempts, j.detail)
+		j.reason = events.AttemptsSpent
 	}
 	v := t.verdict(s, r, j)
 	if j.kind == events.VerdictSnooze {
