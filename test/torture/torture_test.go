@@ -28,8 +28,9 @@ import (
 	"bridge/internal/ops"
 )
 
-// patience is how long nothing at all may move while everything settles.
-const patience = 5 * time.Minute
+// patience is how long nothing at all may move while everything settles. What failed often in a long run waits long for its
+// next try.
+func patience() time.Duration { return 5*time.Minute + *duration/2 }
 
 // stage is what a run plays on.
 type stage struct {
@@ -195,7 +196,7 @@ func freePort(t *testing.T) string {
 // ready waits until a bridge answers.
 func (s *stage) ready(t *testing.T, i int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), patience())
 	defer cancel()
 	var status ops.Status
 	for s.get(ctx, i, "/api/status", &status) != nil {
@@ -248,9 +249,9 @@ func (s *stage) settled(t *testing.T, n int) map[string]events.Row {
 			told = time.Now()
 			t.Log(now)
 		}
-		if time.Since(moved) > patience {
+		if time.Since(moved) > patience() {
 			s.stuck(t)
-			t.Fatalf("nothing has moved for %v: %s", patience, now)
+			t.Fatalf("nothing has moved for %v: %s", patience(), now)
 		}
 		wait(t.Context(), 250*time.Millisecond)
 	}
