@@ -155,7 +155,7 @@ func TestAPIReplayAndDiscard(t *testing.T) {
 	for _, l := range audit.Audit {
 		did = append(did, l.Who+" "+l.Action)
 	}
-	if diff := cmp.Diff([]string{"olga replay", "olga undo", "olga discard"}, did); diff != "" {
+	if diff := cmp.Diff([]string{"olga replay ended", "olga replay", "olga undo ended", "olga undo", "olga discard ended", "olga discard"}, did); diff != "" {
 		t.Errorf("audit (-want +got):\n%s", diff)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ type Job struct {
 	Kind    string     `json:"kind"` // replay, discard, undo
 	DryRun  bool       `json:"dry_run,omitempty"`
 	Who     string     `json:"who,omitempty"`
+	What    string     `json:"what,omitempty"` // how its events were chosen; persons are not named
 	Started time.Time  `json:"started"`
 	Ended   *time.Time `json:"ended,omitempty"`
 	Total   int        `json:"total"`   // events that were chosen when it began
@@ -173,7 +175,34 @@ func (js *jobs) leave() {
 	js.running--
 }
 
-// Job tells how far a job is. One that this process does not remember is told from the audit.
+// endings of the audit's actions: what became of a job.
+const (
+	endedAction   = " ended"
+	stoppedAction = " stopped"
+)
+
+// recordEnd notes in the audit how a job ended. One that has no such line was cut off with its process.
+func (d *Desk) recordEnd(ctx context.Context, run *job, failed error) {
+	j := run.copy()
+	if j.DryRun {
+		return
+	}
+	o := events.Outcome{Who: j.Who, Action: j.Kind + endedAction, Job: j.ID, Detail: fmt.Sprintf("%d events, %d left alone", j.Events, j.Passed)}
+	if failed != nil {
+		o.Action, o.Detail = j.Kind+stoppedAction, o.Detail+": "+publicText(failed)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordWithin)
+	defer cancel()
+	if err := d.audit(ctx, o); err != nil {
+		d.Log.Error("the end of a job is not on record", "job", j.ID, "cause", err)
+	}
+}
+
+// recordWithin bounds the last word of a job when the bridge stops.
+const recordWithin = 5 * time.Second
+
+// Job tells how far a job is. One that this process does not remember is told from the audit: what it had done when its
+// process ended stays done, and it does not go on by itself, because the world may have changed.
 func (d *Desk) Job(ctx context.Context, id string) (Job, error) {
 	d.jobs.mu.Lock()
 	j := d.jobs.byID[id]
@@ -181,22 +210,20 @@ func (d *Desk) Job(ctx context.Context, id string) (Job, error) {
 	if j != nil {
 		return j.copy(), nil
 	}
-	line, err := d.auditOf(ctx, id)
+	line, last, err := d.auditOf(ctx, id)
 	if err != nil {
 		return Job{}, err
 	}
-	out := Job{ID: id, Kind: line.Action, Who: line.Who, Started: line.At}
-	page, err := d.Index.List(ctx, events.Filter{Job: id}, 1, "")
-	if err != nil {
+	out := Job{ID: id, Kind: line.Action, Who: line.Who, What: line.Target, Started: line.At, Ended: &last.At}
+	if out.Events, err = d.count(ctx, events.Filter{Job: id}); err != nil {
 		return Job{}, err
 	}
-	if len(page.Rows) > 0 {
-		if out.Events, err = d.count(ctx, events.Filter{Job: id}); err != nil {
-			return Job{}, err
-		}
-		out.Ended = &page.Rows[0].Changed
-	} else {
-		out.Ended = &out.Started
+	out.Total, out.Seen = out.Events, out.Events
+	switch {
+	case last.Action == line.Action:
+		out.Error = "it was cut off with the process that ran it, or another process runs it; what it has done stays done. Begin it again for the rest"
+	case strings.HasSuffix(last.Action, stoppedAction):
+		out.Error = "it stopped after " + last.Detail + ". Begin it again for the rest"
 	}
 	return out, nil
 }
@@ -215,16 +242,16 @@ func (d *Desk) Jobs() []Job {
 	return out
 }
 
-// auditOf finds the line that began a job.
-func (d *Desk) auditOf(ctx context.Context, id string) (events.AuditLine, error) {
-	lines, err := d.Records.Audit(ctx, id, 1)
+// auditOf finds the line that began a job and the last one about it.
+func (d *Desk) auditOf(ctx context.Context, id string) (first, last events.AuditLine, err error) {
+	lines, err := d.Records.Audit(ctx, id, 10)
 	if err != nil {
-		return events.AuditLine{}, err
+		return first, last, err
 	}
 	if len(lines) == 0 {
-		return events.AuditLine{}, fail(NotFound, "", "there is no job %q", id)
+		return first, last, fail(NotFound, "", "there is no job %q", id)
 	}
-	return lines[0], nil
+	return lines[len(lines)-1], lines[0], nil
 }
 
 // newJobID is short enough to read out and sorts by time.

@@ -48,7 +48,7 @@ func (d *Desk) Discard(ctx context.Context, who string, s Selection, dryRun bool
 
 // Undo takes a discard back: its events are where they were.
 func (d *Desk) Undo(ctx context.Context, who, jobID string) (Job, error) {
-	line, err := d.auditOf(ctx, jobID)
+	line, _, err := d.auditOf(ctx, jobID)
 	if err != nil {
 		return Job{}, err
 	}
@@ -77,7 +77,7 @@ func (d *Desk) onMany(ctx context.Context, kind, who string, s Selection, dryRun
 			}
 		}
 	}
-	j := Job{ID: newJobID(kind), Kind: kind, DryRun: dryRun, Who: who}
+	j := Job{ID: newJobID(kind), Kind: kind, DryRun: dryRun, Who: who, What: describe(s)}
 	if !dryRun {
 		if err := d.audit(ctx, events.Outcome{Who: who, Action: kind, Target: describe(s), Job: j.ID, Account: s.account()}); err != nil {
 			return Job{}, err
@@ -101,6 +101,7 @@ func (d *Desk) onMany(ctx context.Context, kind, who string, s Selection, dryRun
 		if dryRun && err == nil {
 			d.estimate(ctx, s, run)
 		}
+		d.recordEnd(ctx, run, err)
 		return err
 	})
 }

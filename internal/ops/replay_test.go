@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -113,7 +114,7 @@ func TestReplayFilter(t *testing.T) {
 		t.Errorf("states (-want +got):\n%s", diff)
 	}
 	lines, err := o.Index.Audit(t.Context(), j.ID, 10)
-	if err != nil || len(lines) != 1 || lines[0].Who != "ada" || lines[0].Action != "replay" || lines[0].Target != "account=default state=failed" {
+	if err != nil || len(lines) != 2 || lines[1].Who != "ada" || lines[1].Action != "replay" || lines[1].Target != "account=default state=failed" || lines[0].Detail != "1200 events, 0 left alone" {
 		t.Errorf("audit: %+v, %v", lines, err)
 	}
 }
@@ -200,9 +201,68 @@ func TestJobOfAnotherProcess(t *testing.T) {
 	other := ops.New(ops.Options{Index: o.Index, Records: o.Index, Archive: o})
 	defer other.Close()
 	got, err := other.Job(t.Context(), j.ID)
-	if err != nil || got.Kind != ops.KindDiscard || got.Who != "ada" || got.Events != 1 || !got.Done() {
+	if err != nil || got.Kind != ops.KindDiscard || got.Who != "ada" || got.What != e.ID || got.Events != 1 || !got.Done() || got.Error != "" {
 		t.Errorf("job: %+v, %v", got, err)
 	}
+	lines, err := o.Index.Audit(t.Context(), j.ID, 10)
+	if err != nil || len(lines) != 2 || lines[0].Action != "discard ended" || lines[0].Detail != "1 events, 0 left alone" {
+		t.Errorf("audit: %+v, %v", lines, err)
+	}
+}
+
+// TestJobThatWasCutOff holds that nobody waits for a job that has no process any more, and that people are told.
+func TestJobThatWasCutOff(t *testing.T) {
+	o := office.New(t)
+	o.Settle(events.Outcome{Kind: events.OutcomeAudit, At: office.Start, Who: "ada", Action: ops.KindReplay, Job: "r-cut", Target: "state=failed"})
+	o.Settle(events.Outcome{Kind: events.OutcomeAudit, At: office.Start, Who: "ada", Action: ops.KindReplay, Job: "r-stop", Target: "state=failed"})
+	o.Settle(events.Outcome{Kind: events.OutcomeAudit, At: office.Start, Who: "ada", Action: "replay stopped", Job: "r-stop", Detail: "12 events, 0 left alone: stopped with the bridge"})
+	o.CaughtUp(t)
+	for id, want := range map[string]string{"r-cut": "cut off", "r-stop": "after 12 events"} {
+		got, err := o.Desk.Job(t.Context(), id)
+		if err != nil || !got.Done() || !strings.Contains(got.Error, want) || !strings.Contains(got.Error, "again for the rest") {
+			t.Errorf("%s: %+v, %v", id, got, err)
+		}
+	}
+}
+
+// TestJobStopsWithTheBridge holds that a job says how far it came when the bridge stops.
+func TestJobStopsWithTheBridge(t *testing.T) {
+	o := office.New(t)
+	for n := range 50 {
+		o.Fail(n, "ada@example.com")
+	}
+	o.CaughtUp(t)
+	work := &slow{Work: o, begun: make(chan struct{}), goOn: make(chan struct{})}
+	desk := ops.New(ops.Options{Index: o.Index, Records: o.Index, Archive: o, Work: work, Planner: o, Live: o})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-work.begun; cancel() }() // nobody waits for the job any longer
+	j, err := desk.Replay(ctx, "ada", ops.Selection{Filter: &events.Filter{State: events.Failed}}, false)
+	if err != nil || j.Done() {
+		t.Fatalf("job: %+v, %v", j, err)
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- desk.Close() }()
+	close(work.goOn)
+	if err := <-closed; err != nil {
+		t.Fatal(err)
+	}
+	o.CaughtUp(t)
+	got, err := o.Desk.Job(t.Context(), j.ID)
+	if err != nil || !got.Done() || got.Error == "" && got.Events != 50 || got.Error != "" && !strings.Contains(got.Error, "stopped after") {
+		t.Errorf("job: %+v, %v", got, err)
+	}
+}
+
+// slow replays the first event when it is told to.
+type slow struct {
+	ops.Work
+	once        sync.Once
+	begun, goOn chan struct{}
+}
+
+func (s *slow) Replay(ctx context.Context, account, key string, seq uint64, job string) (bool, error) {
+	s.once.Do(func() { close(s.begun); <-s.goOn })
+	return s.Work.Replay(ctx, account, key, seq, job)
 }
 
 func TestBadSelections(t *testing.T) {
