@@ -82,7 +82,7 @@ func (t *task) writeContact(ctx context.Context, s *events.Step, r *Result) erro
 	}
 	flat := flatten(s.Contact, t.Time)
 	m := t.remembered(ctx)
-	if m.knows(flat) && !t.changedSince(ctx, &m) {
+	if m.newer(flat); m.knows(flat) && !t.changedSince(ctx, &m) {
 		r.Contact, r.Skipped, t.contact = m.ID, true, m.ID
 		return nil
 	}

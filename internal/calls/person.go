@@ -25,6 +25,15 @@ type person struct {
 	ID    string            `json:"id"`
 	At    time.Time         `json:"at"` // of the last write
 	Wrote map[string]string `json:"wrote,omitempty"`
+	Of    map[string]int64  `json:"of,omitempty"` // by field, the time of the state that it was written from, in ms
+}
+
+// newer takes out what was written from a later state than this one: an older delivery that comes late must not change it
+// back. Who it is stays.
+func (m *person) newer(flat map[string]value) {
+	maps.DeleteFunc(flat, func(name string, v value) bool {
+		return name != "email" && !v.at.IsZero() && v.at.UnixMilli() < m.Of[name]
+	})
 }
 
 // knows tells whether writing these values would change nothing.
@@ -41,12 +50,16 @@ func (m *person) knows(flat map[string]value) bool {
 }
 
 func (m *person) wrote(flat map[string]value, at time.Time) {
-	wrote := map[string]string{}
+	wrote, of := map[string]string{}, map[string]int64{}
 	maps.Copy(wrote, m.Wrote)
+	maps.Copy(of, m.Of)
 	for name, v := range flat {
 		wrote[name] = digest(name, v.text)
+		if delete(of, name); !v.at.IsZero() {
+			of[name] = min(v.at.UnixMilli(), at.UnixMilli()) // a sender's clock may be ahead
+		}
 	}
-	m.Wrote, m.At = wrote, at
+	m.Wrote, m.Of, m.At = wrote, of, at
 }
 
 func digest(name, text string) string {

@@ -27,7 +27,7 @@ func (r *router) unworked(ctx context.Context, d *draft, e *events.Event, now ti
 func timeless(e *events.Event) bool { return e.Time.Equal(e.Received) }
 
 // stale tells whether a later state of the same thing was handled before. Only events that say how a thing stands now
-// can be stale; an order that was paid stays paid.
+// can be stale; an order that was paid stays paid, however late that is told.
 func (r *router) stale(ctx context.Context, d *draft, e *events.Event) (events.Reason, error) {
 	thing := thingOf(e)
 	if thing == "" {
@@ -53,22 +53,47 @@ func (r *router) stale(ctx context.Context, d *draft, e *events.Event) (events.R
 	return events.NoReason, nil
 }
 
-// thingOf names what the event shows the state of, "" when it tells a fact instead or gives no version.
+// standings are types that take each other back: of one subscription, or one person's membership, the latest counts.
+var standings = map[string]string{
+	"subscription.started": "subscription", "subscription.paused": "subscription", "subscription.resumed": "subscription",
+	"subscription.cancelled": "subscription", "subscription.expired": "subscription",
+	"membership.started": "membership", "membership.expired": "membership", "membership.cancelled": "membership",
+}
+
+// thingOf names what the event shows the state of, "" when it tells a fact instead or gives no version. Two things must
+// never have one name, or a change of one would be taken for an older state of the other.
 func thingOf(e *events.Event) string {
-	if e.Updated.IsZero() || !strings.HasSuffix(e.Type, ".updated") {
+	if e.Updated.IsZero() {
 		return ""
 	}
-	name := e.Subject
-	if name == "" && e.Data.Contact != nil {
-		name = e.Data.Contact.ExternalID
-	}
-	if name == "" {
-		name = e.OrderKey()
+	class, name, d := e.Type, "", &e.Data
+	switch {
+	case standings[e.Type] == "subscription" && d.Subscription != nil:
+		class, name = "subscription", d.Subscription.ID
+	case standings[e.Type] == "membership" && d.Membership != nil && d.Membership.ID != "" && whose(e) != "":
+		class, name = "membership", d.Membership.ID+"\x00"+whose(e) // some name a plan's id there
+	case e.Type == "customer.updated" || e.Type == "consent.updated":
+		name = whose(e)
+	case !strings.HasSuffix(strings.ToLower(e.Type), "updated") || standings[e.Type] != "":
+	case e.Subject != "":
+		name = e.Subject
+	case d.Order != nil:
+		name = d.Order.ID
+	case d.Subscription != nil:
+		name = d.Subscription.ID
 	}
 	if name == "" {
 		return ""
 	}
-	return strings.Join([]string{e.Account, e.Source, e.Type, name}, "\x00")
+	return strings.Join([]string{e.Account, e.Source, class, name}, "\x00")
+}
+
+// whose names the person: by the sender's own id where there is one.
+func whose(e *events.Event) string {
+	if c := e.Data.Contact; c != nil && c.ExternalID != "" {
+		return c.ExternalID
+	}
+	return e.OrderKey()
 }
 
 // rememberedFact tells whether a fact without a time of its own was handled before the log forgot it.

@@ -45,6 +45,54 @@ func TestStale(t *testing.T) {
 	eventually(t, "another customer is not stale", func() bool { return b.index.last(elsewhere.Key()) == "done" })
 }
 
+// TestThings: what can be stale, and what is one thing.
+func TestThings(t *testing.T) {
+	at := time.Now()
+	of := func(typ string, change func(*events.Event)) string {
+		e := event("1", "a@example.com")
+		e.Type, e.Updated, e.Subject = typ, at, ""
+		if change != nil {
+			change(&e)
+		}
+		return thingOf(&e)
+	}
+	subscription := func(id string) func(*events.Event) {
+		return func(e *events.Event) { e.Data.Subscription = &events.Subscription{ID: id} }
+	}
+	membership := func(id, email string) func(*events.Event) {
+		return func(e *events.Event) {
+			e.Data.Membership, e.Data.Contact = &events.Membership{ID: id}, &events.Contact{Email: email}
+		}
+	}
+	order := func(id string) func(*events.Event) {
+		return func(e *events.Event) { e.Data.Order = &events.Order{ID: id} }
+	}
+	for what, never := range map[string]string{
+		"a payment":                   of("order.paid", order("1")),
+		"a renewal":                   of("subscription.renewed", subscription("1")),
+		"a state without a version":   of("subscription.paused", func(e *events.Event) { subscription("1")(e); e.Updated = time.Time{} }),
+		"a person's unknown things":   of("generic.course.updated", nil),
+		"a subscription without id":   of("subscription.paused", subscription("")),
+		"a membership of nobody":      of("membership.started", membership("1", "")),
+		"a subscription that is none": of("subscription.paused", nil),
+	} {
+		if never != "" {
+			t.Errorf("%s can be stale: %q", what, never)
+		}
+	}
+	if a, b := of("subscription.paused", subscription("1")), of("subscription.resumed", subscription("1")); a == "" || a != b {
+		t.Errorf("one subscription is two things: %q, %q", a, b)
+	}
+	if a, b := of("membership.started", membership("plan", "a@example.com")), of("membership.expired", membership("plan", "b@example.com")); a == "" || a == b {
+		t.Errorf("two people's memberships are one thing: %q", a)
+	}
+	for _, typ := range []string{"woocommerce.order.updated", "shopify.orders/updated", "paypal.BILLING.SUBSCRIPTION.UPDATED"} {
+		if a, b := of(typ, order("1")), of(typ, order("2")); a == "" || a == b {
+			t.Errorf("%s: two orders of one person are one thing: %q", typ, a)
+		}
+	}
+}
+
 // TestFactWithoutTime: a refund without a time of its own is recognised when the log has forgotten it.
 func TestFactWithoutTime(t *testing.T) {
 	b := started(t, testOptions(t), done)
