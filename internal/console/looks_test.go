@@ -1,12 +1,15 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp/kb"
 
 	"bridge/internal/events"
 	"bridge/internal/ops"
@@ -38,6 +41,40 @@ const faint = `(() => {
 		const size = parseFloat(style.fontSize), large = size >= 24 || size >= 18.66 && parseInt(style.fontWeight) >= 700;
 		if (ratio < (large ? 3 : 4.5)) bad.push(ratio.toFixed(2) + " " + text.slice(0, 40));
 	}
+	return bad;
+})()`
+
+// overlapping lists controls and words that lie on others: of two that both show text, neither may begin inside the other.
+const overlapping = `(() => {
+	const shown = [...document.querySelectorAll("a, button, input:not([type=hidden]), select, h1, h2, h3, dt, dd, td, th, summary, .badge, label")]
+		.filter((e) => { const r = e.getBoundingClientRect(); return r.width > 1 && r.height > 1 && e.checkVisibility() && !e.closest(".hidden, .skip, thead, svg"); });
+	const bad = [];
+	for (const [i, a] of shown.entries()) for (const b of shown.slice(i + 1, i + 60)) {
+		if (a.contains(b) || b.contains(a)) continue;
+		for (const p of a.getClientRects()) for (const q of b.getClientRects()) {
+			const w = Math.min(p.right, q.right) - Math.max(p.left, q.left), h = Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top);
+			if (w > 2 && h > 2) bad.push(a.tagName + " " + a.textContent.trim().slice(0, 30) + " on " + b.tagName + " " + b.textContent.trim().slice(0, 30));
+		}
+	}
+	return bad;
+})()`
+
+// unfocused lists controls that do not show when a key has brought the focus to them: an outline of two pixels at least,
+// whose contrast with the page is 3 at least.
+const unfocused = `(() => {
+	const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+	const light = (c) => { canvas.fillStyle = c; canvas.fillRect(0, 0, 1, 1); const d = canvas.getImageData(0, 0, 1, 1).data;
+		const f = [d[0], d[1], d[2]].map((v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }); return 0.2126 * f[0] + 0.7152 * f[1] + 0.0722 * f[2]; };
+	const page = light(getComputedStyle(document.body).backgroundColor), bad = [];
+	for (const e of document.querySelectorAll("a, button, input:not([type=hidden]), select, summary, [tabindex='0']")) {
+		if (!e.checkVisibility() || e.closest(".skip")) continue;
+		e.focus({ focusVisible: true, preventScroll: true });
+		const s = getComputedStyle(e), ring = light(s.outlineColor);
+		const ratio = (Math.max(ring, page) + 0.05) / (Math.min(ring, page) + 0.05);
+		if (document.activeElement !== e || s.outlineStyle === "none" || parseFloat(s.outlineWidth) < 2 || ratio < 3)
+			bad.push(e.tagName + " " + e.textContent.trim().slice(0, 30) + " " + s.outlineStyle + " " + s.outlineWidth + " " + ratio.toFixed(2));
+	}
+	document.activeElement?.blur();
 	return bad;
 })()`
 
@@ -116,13 +153,15 @@ func TestLooks(t *testing.T) {
 		for _, path := range paths {
 			name := fmt.Sprintf("%s %d dark=%v", path, size.width, size.dark)
 			b.load(d.server.URL + path)
-			for what, expression := range map[string]string{"sticks out": overflow, "is faint": faint, "has no name": unnamed} {
+			b.press(kb.Tab) // from here on the browser shows focus as it does for people with a keyboard
+			for what, expression := range map[string]string{"sticks out": overflow, "overlaps": overlapping, "is faint": faint, "has no name": unnamed, "hides its focus": unfocused} {
 				found := eval[[]string](b, expression)
 				for _, f := range found[:min(len(found), 5)] {
 					t.Errorf("%s: %s: %s", name, what, f)
 				}
 			}
-			b.shoot(fmt.Sprintf("%s-%d-%v", strings.ReplaceAll(strings.ReplaceAll(path, key, "event"), doubt, "doubt"), size.width, map[bool]string{true: "dark", false: "light"}[size.dark]))
+			plain := strings.NewReplacer(key, "event", doubt, "doubt", "jobs/"+job.ID, "job", "&job="+job.ID, "").Replace(path)
+			b.shoot(fmt.Sprintf("%s-%d-%s", cmp.Or(strings.Trim(plain, "/"), "overview"), size.width, map[bool]string{true: "dark", false: "light"}[size.dark]))
 		}
 	}
 	for _, c := range b.complaints() {
