@@ -13,6 +13,26 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// TestSeedShowsBeforeTheFirstCall, although nobody's tenant has a name yet.
+func TestSeedShowsBeforeTheFirstCall(t *testing.T) {
+	s := New(Options{Seed: 1})
+	if err := s.Seed(Seed{Contacts: []Contact{{Email: "ann@example.com"}}}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got := s.State("").Contacts; len(got) != 1 || got[0].Email != "ann@example.com" {
+			t.Errorf("contacts %+v", got)
+		}
+	}
+	s.do(t, "GET", anyCall, "").want(t, 200)
+	if got := s.State("").Contacts; len(got) != 1 {
+		t.Errorf("after the first call %+v", got)
+	}
+	if got := s.State("zz999").Contacts; len(got) != 0 {
+		t.Errorf("a tenant that nobody has holds %+v", got)
+	}
+}
+
 // TestControl drives the simulator by HTTP alone, as other programs do.
 func TestControl(t *testing.T) {
 	s := newTest(t)
@@ -27,6 +47,11 @@ func TestControl(t *testing.T) {
 	control("POST", "elsewhere", `{"calls":40}`, 200)
 	control("POST", "seed", `{"contacts":[{"email":"ann@example.com","given_name":"Ann","tags":["Customer"],"custom_fields":{"LastOrder":"17"}}],"tags":[{"id":"9","name":"VIP"}],
 		"action_sets":[{"id":"42","name":"Bought"}]}`, 200)
+	for _, query := range []string{"state", "state?app=ab123"} {
+		if n := len(at(t, control("GET", query, "", 200), "contacts").([]any)); n != 1 {
+			t.Errorf("%s before the first call: %d contacts, want the seeded one", query, n)
+		}
+	}
 	if r := s.do(t, "GET", anyCall, ""); r.status != 503 || r.header.Get("x-keap-product-quota-used") != "41" || r.header.Get("Date") != "Thu, 31 Dec 2026 23:59:00 GMT" {
 		t.Errorf("the first call: %d %v", r.status, r.header)
 	}
@@ -56,6 +81,9 @@ func TestControl(t *testing.T) {
 	}
 	log := s.doAs(t, "", "GET", "/sandbox/log?since=1&app=ab123", "")
 	var line Line
+	if !strings.Contains(log.body, `"subjects":[]`) {
+		t.Errorf("subjects are not a list: %s", log.body)
+	}
 	if lines := strings.Split(strings.TrimSpace(log.body), "\n"); len(lines) != 1 || json.Unmarshal([]byte(lines[0]), &line) != nil || line.N != 2 || line.Credential != "*****bcdef" {
 		t.Errorf("log: %s", log.body)
 	}

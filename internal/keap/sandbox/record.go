@@ -61,6 +61,9 @@ func (l *callLog) add(line Line) {
 		}
 		l.lines = slices.Delete(l.lines, 0, half)
 	}
+	if line.Subjects == nil {
+		line.Subjects = []string{}
+	}
 	l.subjects += len(line.Subjects)
 	l.lines = append(l.lines, line)
 }

@@ -13,7 +13,11 @@ import (
 )
 
 // maxBody is the largest request body that is read; Keap's own limit is not documented.
-const maxBody = 64 << 20
+// Seeds may be larger.
+const (
+	maxBody = 64 << 20
+	maxSeed = 512 << 20
+)
 
 // Options are what New needs; the zero value is usable.
 type Options struct {
@@ -115,7 +119,11 @@ type headerField struct{ name, value string }
 
 // ServeHTTP serves the simulator over HTTP.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	limit := int64(maxBody)
+	if strings.HasPrefix(r.URL.Path, "/sandbox/") {
+		limit = maxSeed
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err != nil {
 		w.Header().Set("X-Sandbox", "true")
 		http.Error(w, "request body: "+err.Error(), http.StatusRequestEntityTooLarge)

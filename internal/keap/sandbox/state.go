@@ -119,15 +119,10 @@ type Opportunity struct {
 	At        time.Time `json:"at"`
 }
 
-// State returns what one tenant holds, or all of them when app is "".
+// State returns what one tenant holds, or all of them when app is "". What was seeded shows before the first call.
 func (s *Server) State(app string) State {
 	s.mu.Lock()
-	var some []*tenant
-	for _, name := range slices.Sorted(maps.Keys(s.tenants)) {
-		if app == "" || app == name {
-			some = append(some, s.tenants[name])
-		}
-	}
+	some := s.someLocked(app)
 	s.mu.Unlock()
 	out := State{Contacts: []Contact{}, Goals: []GoalRun{}, ActionSets: []ActionSetRun{}, Sequences: []SequenceRun{}, Orders: []Order{}, Payments: []Payment{},
 		Emails: []Email{}, Notes: []Note{}, Tasks: []Task{}, Opportunities: []Opportunity{}, Tags: []Tag{}, Products: []Product{}, Hooks: []Hook{}}
@@ -135,6 +130,30 @@ func (s *Server) State(app string) State {
 		t.addTo(&out)
 	}
 	return out
+}
+
+// someLocked are the tenants that app means: those of keys that settings placed are there before their first call. Where
+// none is known yet it is one as the first call will make it.
+func (s *Server) someLocked(app string) []*tenant {
+	for _, k := range s.settings.keys {
+		if k.App != "" && (app == "" || app == k.App) {
+			s.tenantLocked(k.App)
+		}
+	}
+	if app == "" && len(s.tenants) == 0 && len(s.base) > 0 {
+		t := newTenant(app, s)
+		for i := range s.base {
+			t.seed(&s.base[i], s.nowLocked())
+		}
+		return []*tenant{t}
+	}
+	var some []*tenant
+	for _, name := range slices.Sorted(maps.Keys(s.tenants)) {
+		if app == "" || app == name {
+			some = append(some, s.tenants[name])
+		}
+	}
+	return some
 }
 
 func (t *tenant) addTo(out *State) {
