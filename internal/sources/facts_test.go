@@ -90,3 +90,46 @@ func TestShopifyNewHeaders(t *testing.T) {
 		t.Errorf("%v, %v", types(got), err)
 	}
 }
+
+// Every sender that says when a state is from is asked for it: later states are told from earlier ones by that alone.
+func TestVersionsGrow(t *testing.T) {
+	for _, tt := range []struct{ kind, sample, was, is string }{
+		{"woocommerce", "order.created.json", `"date_modified_gmt": "2026-11-20T11:00:05"`, `"date_modified_gmt": "2026-11-20T11:30:00"`},
+		{"woocommerce", "subscription.created.json", "11:00:05", "11:30:00"},
+		{"shopify", "orders.create.json", `"updated_at": "2026-11-20T06:0`, `"updated_at": "2026-11-20T06:3`},
+		{"shopify", "orders.updated.json", `"updated_at": "2026-11-20T06:0`, `"updated_at": "2026-11-20T06:3`},
+		{"shopify", "customers.create.json", `"updated_at": "2026-11-20T05:0`, `"updated_at": "2026-11-20T05:3`},
+		{"paypal", "CHECKOUT.ORDER.COMPLETED.json", `"update_time": "2026-11-20T11:00:06Z"`, `"update_time": "2026-11-20T11:30:00Z"`},
+		{"paypal-ipn", "subscr_cancel.form", "subscr_date=03%3A0", "subscr_date=03%3A3"},
+		{"stripe", "customer.updated.json", "1795172400", "1795174200"},
+		{"hotmart", "PURCHASE_APPROVED.json", "1795172410000", "1795174210000"},
+		{"adobe-events", "customer.json", `"updated_at": "2026-11-20 10:00`, `"updated_at": "2026-11-20 10:30`},
+		{"adobe-commerce", "order_place.json", `"updated_at": "2026-11-20 11:0`, `"updated_at": "2026-11-20 11:3`},
+		{"mageplaza", "order.json", `"updated_at": "2026-11-20 11:0`, `"updated_at": "2026-11-20 11:3`},
+		{"thrivecart", "order.success.json", "1795172405", "1795174205"},
+		{"clickfunnels", "order.completed.json", "2026-11-20T11:0", "2026-11-20T11:3"},
+		{"bigcommerce", "order.paid.json", "1795172405", "1795174205"},
+		{"paddle", "customer.created.json", `"updated_at": "2026-11-20T11:0`, `"updated_at": "2026-11-20T11:3`},
+		{"membermouse", "mm_member_add.query", "last_updated=2026-11-20+11%3A0", "last_updated=2026-11-20+11%3A3"},
+		{"keap", "contact.add.json", "2026-11-20T11:0", "2026-11-20T11:3"},
+	} {
+		all := samplesIn(t, "testdata/"+tt.kind, tt.kind)
+		i := slices.IndexFunc(all, func(s sample) bool { return s.name == tt.sample })
+		older, newer := all[i], all[i]
+		if newer.body = bytes.ReplaceAll(older.body, []byte(tt.was), []byte(tt.is)); bytes.Equal(newer.body, older.body) {
+			t.Errorf("%s %s does not hold %s", tt.kind, tt.sample, tt.was)
+		}
+		var versions [2][]events.Event
+		for n, s := range []sample{older, newer} {
+			var err error
+			if _, versions[n], err = Parse("shop", "default", testConfig(t, tt.kind), testDeps(), s.request()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n := range versions[0] {
+			if a, b := versions[0][n].Updated, versions[1][n].Updated; a.IsZero() || !b.After(a) {
+				t.Errorf("%s %s: %s is of %s, then of %s", tt.kind, tt.sample, versions[0][n].Type, a, b)
+			}
+		}
+	}
+}

@@ -181,7 +181,7 @@ func shopifyOrder(body tree, action string, at time.Time) []fact {
 	if action == "updated" {
 		for _, r := range body.at("refunds").list() {
 			f := shopifyRefundFact(r, data)
-			f.data.Refund.Full = status == "refunded"
+			f.updated, f.data.Refund.Full = updated, status == "refunded"
 			facts = append(facts, f)
 		}
 	}
