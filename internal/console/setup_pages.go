@@ -25,6 +25,9 @@ type ruleLine struct {
 	Calls  float64
 }
 
+// Daily is what it costs a day, in Keap calls.
+func (l ruleLine) Daily() float64 { return l.Calls / 7 }
+
 func (c *Console) rulesPage(w http.ResponseWriter, r *http.Request, who identity) error {
 	now := time.Now().UTC()
 	body := rulesBody{Account: r.URL.Query().Get("account"), Try: r.URL.Query().Get("try")}
