@@ -89,6 +89,7 @@ func bridge(ctx context.Context) error {
 // natsNode is one NATS server.
 type natsNode struct {
 	Name  string
+	Host  string
 	Port  int
 	Store string
 
@@ -103,10 +104,10 @@ func natsServer(ctx context.Context) error {
 		return err
 	}
 	opts := &server.Options{
-		ServerName: n.Name, Host: "127.0.0.1", Port: n.Port, NoSigs: true, JetStream: true, StoreDir: n.Store, SyncAlways: true,
+		ServerName: n.Name, Host: n.Host, Port: n.Port, NoSigs: true, JetStream: true, StoreDir: n.Store, SyncAlways: true,
 	}
 	if n.Cluster > 0 {
-		opts.Cluster = server.ClusterOpts{Name: "torture", Host: "127.0.0.1", Port: n.Cluster}
+		opts.Cluster = server.ClusterOpts{Name: "torture", Host: n.Host, Port: n.Cluster}
 		for _, r := range n.Routes {
 			u, err := url.Parse(r)
 			if err != nil {

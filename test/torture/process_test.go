@@ -25,6 +25,7 @@ type process struct {
 	t    testing.TB
 	name string
 	env  []string
+	net  string // the network namespace it lives in; "" ours
 	logs string // a file that takes what every run of it says
 
 	mu       sync.Mutex
@@ -37,8 +38,8 @@ type process struct {
 	watch    sync.WaitGroup
 }
 
-func newProcess(t testing.TB, name string, env ...string) *process {
-	p := &process{t: t, name: name, env: env, logs: filepath.Join(t.ArtifactDir(), name+".log")}
+func newProcess(t testing.TB, name, net string, env ...string) *process {
+	p := &process{t: t, name: name, env: env, net: net, logs: filepath.Join(t.ArtifactDir(), name+".log")}
 	p.start()
 	t.Cleanup(func() { p.stop(syscall.SIGKILL) })
 	return p
@@ -61,6 +62,9 @@ func (p *process) startLocked() {
 		return
 	}
 	cmd := exec.Command(os.Args[0])
+	if p.net != "" {
+		cmd = exec.Command("ip", "netns", "exec", p.net, os.Args[0]) // becomes it, with the same number
+	}
 	cmd.Env, cmd.Stderr, cmd.Stdout = append(os.Environ(), p.env...), out, out
 	stdin, err := cmd.StdinPipe()
 	if err == nil {

@@ -90,7 +90,7 @@ const rules = `
           - note: {title: "Member {{event.id}}", body: "joined"}
 `
 
-func configuration() []byte {
+func configuration(rules string, second, minute int) []byte {
 	var b strings.Builder
 	b.WriteString("accounts:\n")
 	for _, a := range accounts {
@@ -98,7 +98,7 @@ func configuration() []byte {
 		if a.nextKey != "" {
 			fmt.Fprintf(&b, ", next_key: %s", a.nextKey)
 		}
-		fmt.Fprintf(&b, "}\n    quota: {second: %d, minute: %d, day: %d}%s", perSecond, perMinute, perDay, rules)
+		fmt.Fprintf(&b, "}\n    quota: {second: %d, minute: %d, day: %d}%s", second, minute, perDay, rules)
 	}
 	return []byte(b.String())
 }
@@ -165,11 +165,24 @@ type shop struct {
 	http   *http.Client
 	nats   *nats.Conn
 	fronts []string // http://host:port of each bridge
+	loyal  bool     // a customer comes to one bridge always, else to any
 
 	mu       sync.Mutex
 	accepted []*fact
+	visited  map[string]int // answers of each bridge: "<front> <answer>"
 	answers  map[string]int // to every try, the last one of a fact and resends included
 	resends  int
+}
+
+func newShop(s *stage, nc *nats.Conn) *shop {
+	return &shop{t: s.t, http: s.http, nats: nc, fronts: s.fronts, answers: map[string]int{}, visited: map[string]int{}}
+}
+
+// accepting counts what a bridge has accepted.
+func (s *shop) accepting(front int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.visited[fmt.Sprint(front, " 202")] + s.visited[fmt.Sprint(front, " 200")]
 }
 
 // open lets every customer do business until ctx ends. What is being sent then is sent to the end, within all.
@@ -225,7 +238,14 @@ func (s *shop) send(ctx context.Context, rnd *rand.Rand, f *fact) bool {
 	if f.kind == lead {
 		answer, accepted = s.publish(ctx, f)
 	} else {
-		answer, accepted = s.post(ctx, s.fronts[rnd.IntN(len(s.fronts))], f)
+		front := rnd.IntN(len(s.fronts))
+		if s.loyal {
+			front = f.customer % len(s.fronts)
+		}
+		answer, accepted = s.post(ctx, s.fronts[front], f)
+		s.mu.Lock()
+		s.visited[fmt.Sprint(front, " ", answer)]++
+		s.mu.Unlock()
 	}
 	s.mu.Lock()
 	s.answers[answer]++

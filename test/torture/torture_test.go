@@ -34,12 +34,16 @@ func patience() time.Duration { return 5*time.Minute + *duration/2 }
 
 // stage is what a run plays on.
 type stage struct {
+	t        *testing.T
 	crm      *sandbox.Server
 	servers  []*process
 	bridges  []*process
 	fronts   []string
 	consoles []string
-	url      string // of the NATS servers
+	urls     []string // of the NATS servers
+	url      string   // of all of them
+	cfg      string   // the bridges' configuration
+	keap     string   // its address
 	lease    time.Duration
 	http     *http.Client
 }
@@ -51,21 +55,11 @@ func TestTorture(t *testing.T) {
 		seed = uint64(time.Now().UnixNano())
 	}
 	t.Logf("seed %d", seed)
-	s := setUp(t, seed)
+	s := setUp(t, seed, scene{config: configuration(rules, perSecond, perMinute), second: perSecond, minute: perMinute})
+	s.populate()
 	all, end := context.WithCancel(t.Context())
 	defer end()
-	nc, err := nats.Connect(s.url, nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond), nats.RetryOnFailedConnect(true))
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed := make(chan struct{})
-	nc.SetClosedHandler(func(*nats.Conn) { close(closed) })
-	defer func() {
-		nc.Close()
-		<-closed
-	}()
-
-	shop := &shop{t: t, http: s.http, nats: nc, fronts: s.fronts, answers: map[string]int{}}
+	shop := newShop(s, s.connect())
 	chaos := &chaos{t: t, crm: s.crm, bridges: s.bridges, servers: s.servers, happened: map[string]int{}}
 	troubles := plan(seed, *duration, len(s.bridges), len(s.servers), s.lease)
 	for _, tr := range troubles {
@@ -89,52 +83,90 @@ func TestTorture(t *testing.T) {
 		p.start()
 		s.ready(t, i)
 	}
-	rows := s.settled(t, len(shop.accepted))
-	settled := time.Since(begin) - load
+	s.judge(shop, chaos, load)
+}
 
-	v := verdict{t: t, rows: rows, world: look(s.crm), log: s.crm.Log("", time.Time{}, 0), cuts: chaos.cuts}
-	s.keep(t, rows)
+// connect makes a connection to NATS that lasts as long as the test.
+func (s *stage) connect() *nats.Conn {
+	nc, err := nats.Connect(s.url, nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond), nats.RetryOnFailedConnect(true))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	closed := make(chan struct{})
+	nc.SetClosedHandler(func(*nats.Conn) { close(closed) })
+	s.t.Cleanup(func() {
+		nc.Close()
+		<-closed
+	})
+	return nc
+}
+
+// judge waits until all is settled and holds it against what was accepted.
+func (s *stage) judge(shop *shop, chaos *chaos, load time.Duration) {
+	begin := time.Now()
+	rows := s.settled(s.t, len(shop.accepted))
+	settled := time.Since(begin)
+	v := verdict{t: s.t, rows: rows, world: look(s.crm), log: s.crm.Log("", time.Time{}, 0), cuts: chaos.cuts}
+	s.keep(s.t, rows)
 	v.judge(shop.accepted)
 	calls := s.crm.Calls("")
 	v.violations, v.most = calls.Violations, calls.Max
 	v.report(s, shop, chaos, calls, load, settled)
 }
 
-func setUp(t *testing.T, seed uint64) *stage {
-	s := &stage{lease: 2 * time.Second, crm: crm(t, seed)}
+// scene is what the bridges are configured to do, and what each Keap key may.
+type scene struct {
+	config         []byte
+	second, minute int
+}
+
+func setUp(t *testing.T, seed uint64, play scene) *stage {
+	s := &stage{t: t, lease: 2 * time.Second, crm: crm(t, seed, play)}
 	keap := httptest.NewServer(s.crm)
 	t.Cleanup(keap.Close)
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
 	s.http = &http.Client{Transport: transport}
 
-	replicas := 1
-	if *clustered {
-		replicas, s.lease = 3, 10*time.Second
-	}
-	s.startServers(t, replicas)
-	cfg := filepath.Join(t.TempDir(), "bridge.yaml")
-	if err := os.WriteFile(cfg, configuration(), 0o600); err != nil {
+	s.keap = keap.URL + "/crm"
+	s.cfg = filepath.Join(t.TempDir(), "bridge.yaml")
+	if err := os.WriteFile(s.cfg, play.config, 0o600); err != nil {
 		t.Fatal(err)
-	}
-	for i := range *processes {
-		front, console := freePort(t), freePort(t)
-		s.fronts, s.consoles = append(s.fronts, "http://"+front), append(s.consoles, "http://"+console)
-		s.bridges = append(s.bridges, newProcess(t, fmt.Sprintf("bridge%d", i+1),
-			childVariable+"=bridge", "BRIDGE_CONFIG="+cfg, "BRIDGE_DATA_DIR="+t.TempDir(), "BRIDGE_HTTP_ADDR="+front, "BRIDGE_CONSOLE_ADDR="+console,
-			"BRIDGE_NATS_URL="+s.url, "BRIDGE_NATS_REPLICAS="+strconv.Itoa(replicas), "BRIDGE_KEAP_BASE_URL="+keap.URL+"/crm", "BRIDGE_KEAP_TIMEOUT=2s"))
-	}
-	for i := range s.bridges {
-		s.ready(t, i)
 	}
 	return s
 }
 
+// populate starts the servers and the bridges.
+func (s *stage) populate() {
+	n := 1
+	if *clustered {
+		n = 3
+	}
+	s.startServers(make([]host, n))
+	for range *processes {
+		s.startBridge("BRIDGE_NATS_URL=" + s.url)
+	}
+	for i := range s.bridges {
+		s.ready(s.t, i)
+	}
+}
+
+// startBridge starts one more bridge; env overrules what all have.
+func (s *stage) startBridge(env ...string) {
+	front, console := freePort(s.t), freePort(s.t)
+	s.fronts, s.consoles = append(s.fronts, "http://"+front), append(s.consoles, "http://"+console)
+	env = append([]string{
+		childVariable + "=bridge", "BRIDGE_CONFIG=" + s.cfg, "BRIDGE_DATA_DIR=" + s.t.TempDir(), "BRIDGE_HTTP_ADDR=" + front, "BRIDGE_CONSOLE_ADDR=" + console,
+		"BRIDGE_NATS_REPLICAS=" + strconv.Itoa(len(s.servers)), "BRIDGE_KEAP_BASE_URL=" + s.keap, "BRIDGE_KEAP_TIMEOUT=2s",
+	}, env...)
+	s.bridges = append(s.bridges, newProcess(s.t, fmt.Sprintf("bridge%d", len(s.bridges)+1), "", env...))
+}
+
 // crm is the sandbox, with the limits that the configuration names.
-func crm(t *testing.T, seed uint64) *sandbox.Server {
+func crm(t *testing.T, seed uint64, play scene) *sandbox.Server {
 	t.Helper()
 	s := sandbox.New(sandbox.Options{Seed: seed})
-	second, minute, day := perSecond, perMinute, perDay
+	second, minute, day := play.second, play.minute, perDay
 	keys := map[string]sandbox.Key{}
 	for _, a := range accounts {
 		keys[a.key] = sandbox.Key{App: a.app}
@@ -157,29 +189,40 @@ func crm(t *testing.T, seed uint64) *sandbox.Server {
 	return s
 }
 
-func (s *stage) startServers(t *testing.T, n int) {
-	nodes := make([]natsNode, n)
-	var routes, urls []string
+// host is where a server lives: a network namespace and its address; the zero value is this machine's loopback.
+type host struct{ net, addr string }
+
+// startServers starts a NATS server on each host; several make a cluster.
+func (s *stage) startServers(hosts []host) {
+	nodes := make([]natsNode, len(hosts))
+	var routes []string
 	for i := range nodes {
-		_, port, _ := net.SplitHostPort(freePort(t))
-		nodes[i] = natsNode{Name: fmt.Sprintf("nats%d", i+1), Store: t.TempDir()}
-		nodes[i].Port, _ = strconv.Atoi(port)
-		urls = append(urls, "nats://127.0.0.1:"+port)
-		if n > 1 {
-			_, port, _ = net.SplitHostPort(freePort(t))
-			nodes[i].Cluster, _ = strconv.Atoi(port)
-			routes = append(routes, "nats://127.0.0.1:"+port)
+		if hosts[i].addr == "" {
+			hosts[i].addr = "127.0.0.1"
+		}
+		nodes[i] = natsNode{Name: fmt.Sprintf("nats%d", i+1), Host: hosts[i].addr, Store: s.t.TempDir(), Port: portOf(freePort(s.t))}
+		s.urls = append(s.urls, fmt.Sprintf("nats://%s:%d", hosts[i].addr, nodes[i].Port))
+		if len(hosts) > 1 {
+			s.lease = 10 * time.Second
+			nodes[i].Cluster = portOf(freePort(s.t))
+			routes = append(routes, fmt.Sprintf("nats://%s:%d", hosts[i].addr, nodes[i].Cluster))
 		}
 	}
 	for i := range nodes {
 		nodes[i].Routes = routes
 		text, err := json.Marshal(nodes[i])
 		if err != nil {
-			t.Fatal(err)
+			s.t.Fatal(err)
 		}
-		s.servers = append(s.servers, newProcess(t, nodes[i].Name, childVariable+"=nats", natsVariable+"="+string(text)))
+		s.servers = append(s.servers, newProcess(s.t, nodes[i].Name, hosts[i].net, childVariable+"=nats", natsVariable+"="+string(text)))
 	}
-	s.url = strings.Join(urls, ",")
+	s.url = strings.Join(s.urls, ",")
+}
+
+func portOf(addr string) int {
+	_, port, _ := net.SplitHostPort(addr)
+	n, _ := strconv.Atoi(port)
+	return n
 }
 
 // freePort finds an address that a child can listen on.
