@@ -121,10 +121,10 @@ func (g *group) Freed() <-chan struct{} { return g.lane.Freed() }
 // Take implements queue.Hands. An urgent event does not wait for the company that tags of its contact's earlier events
 // are waiting for.
 func (g *group) Take(d events.Delivery, settle queue.Settle) {
-	g.lane.Take(d, settle)
 	if d.Priority == events.Urgent {
-		g.planner.Hurry(d.Contact)
+		g.planner.Hurry(d.Contact) // first: it ends with the event's own ask
 	}
+	g.lane.Take(d, settle)
 }
 
 // Hurry implements queue.Hurrier.
@@ -143,7 +143,8 @@ func (r reader) EventBySeq(ctx context.Context, seq uint64) (*events.Event, erro
 }
 
 // Close implements queue.Hands: first the lane, so that nobody asks the planner any more, then the planner, which
-// leaves the ledger as it is for the next owner.
+// leaves the ledger as it is for the next owner. What waits for a permit is given back in between: nobody in the lane
+// could give it up.
 func (g *group) Close(ctx context.Context) error {
 	g.owner.mu.Lock()
 	if g.owner.open[g.name] == g {
@@ -151,6 +152,8 @@ func (g *group) Close(ctx context.Context) error {
 	}
 	g.owner.mu.Unlock()
 	g.deaf()
+	g.lane.Stop()
+	g.planner.Refuse()
 	if err := g.lane.Close(ctx); err != nil {
 		return err
 	}
@@ -190,19 +193,9 @@ func (g *group) connect(a *account) (client, error) {
 	}
 	k, err := keap.New(keap.Options{
 		BaseURL: g.owner.baseURL, Credential: cred, Transport: &echo{g.owner, a.Name, g.owner.witness(a.Name)}, Timeout: g.owner.timeout,
-		Observe: g.ledger.Observe, Extra: g.extra,
+		Observe: g.ledger.Observe, Extra: g.planner.Extra,
 	})
 	return client{from: a, keap: k}, err
-}
-
-// extra takes a permit for a request that a client makes beside the planner: the confirmation of a 401, for one.
-func (g *group) extra(ctx context.Context) error {
-	done, err := g.planner.Permit(ctx, events.Urgent)
-	if err != nil {
-		return err
-	}
-	done()
-	return nil
 }
 
 // credential makes an account's credential.

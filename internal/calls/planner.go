@@ -32,6 +32,7 @@ type Planner struct {
 	landed  chan struct{} // set while closing: closed when the last call has ended
 	board   *board
 	flying  int
+	lent    int                  // places of flying calls that wait for a permit of their own: see Extra
 	capOf   map[columnKey]int    // caps learned from refusals, by account and action
 	merge   map[string]*upsert   // contact writes that have not been sent, by account and person
 	hurried map[string]time.Time // contacts with an urgent event behind what is in hand, and until when
@@ -59,21 +60,31 @@ func New(c Config) *Planner {
 	return p
 }
 
-// Close refuses what waits, lets calls on their way end until ctx is done, and stores the exact state of the ledger.
-func (p *Planner) Close(ctx context.Context) error {
+// Refuse gives back what waits, and whatever is asked for from now on. Calls on their way go on. It may be called twice.
+func (p *Planner) Refuse() {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.closed {
-		p.mu.Unlock()
-		return nil
+		return
 	}
 	p.closed = true
 	p.refuseLocked(func(events.Priority, string) error { return errStopping })
+	close(p.quit)
+}
+
+// Close refuses what waits, lets calls on their way end until ctx is done, and stores the exact state of the ledger.
+func (p *Planner) Close(ctx context.Context) error {
+	p.Refuse()
+	p.mu.Lock()
+	if p.landed != nil {
+		p.mu.Unlock()
+		return nil
+	}
 	landed := make(chan struct{})
 	if p.landed = landed; p.flying == 0 {
 		close(landed)
 	}
 	p.mu.Unlock()
-	close(p.quit)
 	var err error
 	select {
 	case <-landed:
@@ -131,7 +142,7 @@ func (p *Planner) giveOut(now time.Time) time.Time {
 			again = at
 		}
 	}
-	for p.flying < mostFlying {
+	for p.flying-p.lent < mostFlying {
 		given := false
 		for _, prio := range p.orderLocked() {
 			if !p.board.ready(prio, l, now) {
@@ -342,8 +353,25 @@ func (p *Planner) pausedLocked(account string) error {
 	return nil
 }
 
-// Permit waits for a permit for one call that is made beside the planner: a page of a list, the confirmation of
-// a refused key. done must be called when the call has ended.
+// Extra waits for a permit for one more request of a call that is being made: the confirmation of a refused key. The
+// call's place is free for it meanwhile: otherwise all places could be waiting for one.
+func (p *Planner) Extra(ctx context.Context) error {
+	lend := func(n int) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.lent += n
+	}
+	lend(1)
+	defer lend(-1)
+	done, err := p.Permit(ctx, events.Urgent)
+	if err == nil {
+		done()
+	}
+	return err
+}
+
+// Permit waits for a permit for one call that is made beside the planner: a page of a list. done must be called when
+// the call has ended.
 func (p *Planner) Permit(ctx context.Context, prio events.Priority) (done func(), err error) {
 	return p.permit(ctx, &solo{prio: prio, rank: ending})
 }

@@ -337,9 +337,10 @@ func (l *Lane) signal() {
 	}
 }
 
-// Close stops taking at once, lets calls in the middle end until ctx is done, and drops the rest unsettled.
-func (l *Lane) Close(ctx context.Context) error {
+// Stop stops taking and working: what runs is told to end, the rest is dropped unsettled. It does not wait.
+func (l *Lane) Stop() {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.closed = true
 	for _, ln := range l.lines {
 		for q := range ln.queues {
@@ -350,8 +351,12 @@ func (l *Lane) Close(ctx context.Context) error {
 			}
 		}
 	}
-	l.mu.Unlock()
 	l.stop()
+}
+
+// Close stops, and lets calls in the middle end until ctx is done.
+func (l *Lane) Close(ctx context.Context) error {
+	l.Stop()
 	done := make(chan struct{})
 	go func() {
 		l.runs.Wait()
