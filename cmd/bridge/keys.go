@@ -36,8 +36,8 @@ func newKeysLs(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls",
 		Short: "every key: kind, masked value, created, last used, last error, quota seen",
-		Long: "ls lists the keys of every account. CREATED is when somebody logged in, or when a key was first used here: Keap\n" +
-			"does not tell when a key was made. Keap is not asked; bridge check --online does that.",
+		Long: "ls lists the keys of every account. CREATED is when somebody logged in; Keap does not tell when\n" +
+			"a key was made, so that of a key is when it was first used here, and says so. Keap is not asked; bridge check --online does that.",
 		Example: "  bridge keys ls\n  bridge keys ls --account default --json",
 		Args:    exactArgs(0, "no arguments but flags"),
 	}
@@ -103,16 +103,21 @@ func writeKeys(w io.Writer, rows []keyRow) error {
 			use = "yes"
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d/%d\t%s\n", r.Account, r.Name, r.Kind, r.Masked, use,
-			day(r.Created), moment(r.LastUsed), r.Quota.Day.Used, r.Quota.Day.Limit, dash(r.LastError))
+			created(&r.Credential), moment(r.LastUsed), r.Quota.Day.Used, r.Quota.Day.Limit, dash(r.LastError))
 	}
 	return t.Flush()
 }
 
-func day(t time.Time) string {
-	if t.IsZero() {
+// created is when a key was made, or since when it is known here.
+func created(k *ops.Credential) string {
+	switch day := k.Created.Local().Format(time.DateOnly); {
+	case k.Created.IsZero():
 		return "-"
+	case k.FirstSeen:
+		return day + " (first seen)"
+	default:
+		return day
 	}
-	return t.Local().Format(time.DateOnly)
 }
 
 func moment(t time.Time) string {

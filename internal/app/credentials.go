@@ -31,7 +31,7 @@ func (a *App) credentials(ctx context.Context, acc *account) ([]ops.Credential, 
 	var list []ops.Credential
 	for _, one := range configuredKeys(acc.Account) {
 		u := uses[shownKey(one.value.Reveal())]
-		list = append(list, ops.Credential{Name: one.name, Kind: kindWords(k.Kind()), Masked: one.value.Masked(), Created: u.First, LastUsed: u.Last, LastError: u.failure()})
+		list = append(list, ops.Credential{Name: one.name, Kind: kindWords(k.Kind()), Masked: one.value.Masked(), Created: u.First, FirstSeen: !u.First.IsZero(), LastUsed: u.Last, LastError: u.failure()})
 	}
 	inUse := 0 // the next key takes over when the first one is refused, and stays
 	if len(list) > 1 && list[1].LastUsed.After(list[0].LastUsed) && list[0].LastError != "" {

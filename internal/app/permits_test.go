@@ -3,7 +3,10 @@ package app
 import (
 	"context"
 	"errors"
+	"io"
+	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -71,6 +74,15 @@ func TestPermitsOfAnotherProcess(t *testing.T) {
 	p, err := command.desk.Prove(t.Context(), "default", tagNames)
 	if err != nil || !p.Keys[0].Works || len(p.Names) != 2 {
 		t.Fatalf("%+v %v", p, err)
+	}
+	res, err := http.Get("http://" + command.ConsoleAddr + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || !strings.Contains(string(body), `bridge_keap_calls_total{operation="users.userinfo",status="200"} 1`) {
+		t.Errorf("what people ask for is not noted as a call: %v\n%s", err, body)
 	}
 	made := withinLimits(t, worker.Sandbox)
 	if used := dayUsed(t, worker); made == 0 || used < made {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bridge/internal/calls"
+	"bridge/internal/events"
 	"bridge/internal/keap"
 	"bridge/internal/ops"
 	"bridge/internal/quota"
@@ -74,7 +75,11 @@ func (v *visit) current() permits {
 	return v.permits
 }
 
+// observe counts an answer, and puts the call into the log as every other.
 func (v *visit) observe(o quota.Observation) {
+	v.app.groups.record(events.Outcome{Kind: events.OutcomeCall, At: o.Sent.UTC(), Account: v.account.Name, Call: &events.CallReport{
+		Group: v.account.group, Operation: o.Operation, Priority: events.Urgent, Status: o.Status, Took: o.At.Sub(o.Sent), Subjects: 1,
+	}})
 	if p := v.current(); p != nil {
 		p.observe(o)
 	}

@@ -217,6 +217,7 @@ func (c *Client) once(ctx context.Context, r request, target string, payload []b
 	heard.got(resp.StatusCode, body, proof)
 	a := &answer{status: resp.StatusCode, header: resp.Header, body: body, proof: proof, took: at.Sub(started)}
 	a.observed = observation(resp.StatusCode, resp.Header, w.wroteAt(started), at)
+	a.observed.Operation = r.operation
 	if c.observe != nil {
 		c.observe(a.observed)
 	}

@@ -52,7 +52,8 @@ type Credential struct {
 	Name      string    `json:"name,omitempty"` // where it stands in the configuration: service_account_key, next_key, …
 	Kind      string    `json:"kind"`           // service account key, personal access token, OAuth2
 	Masked    string    `json:"masked"`
-	Created   time.Time `json:"created,omitzero"` // of a login; of a key, when it was first used here: Keap does not tell
+	Created   time.Time `json:"created,omitzero"`
+	FirstSeen bool      `json:"first_seen,omitempty"` // Created is when the key was first used here: Keap does not tell when it was made
 	LastUsed  time.Time `json:"last_used,omitzero"`
 	LastError string    `json:"last_error,omitempty"`
 	Active    bool      `json:"active"`

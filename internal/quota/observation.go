@@ -5,6 +5,7 @@ import "time"
 // Observation is what one answer of Keap says about the quota. Everything in it may be unknown:
 // headers can be missing, blank or odd (on 429s above all).
 type Observation struct {
+	Operation  string        // what was asked for, as in the log of calls
 	Sent       time.Time     // when the request was written
 	At         time.Time     // when the answer was there
 	Status     int           // HTTP status; 429 is a refusal
