@@ -36,13 +36,15 @@ const (
 	enrichCall   = 30 * time.Second
 )
 
+// enrichMsg puts an event aside for enriching. Its id names the input too: a round that is repeated must not put it aside
+// twice, but a replay of what could not be enriched a moment ago is a new question.
 func enrichMsg(it *item) (*nats.Msg, error) {
 	body, err := encodeEvent(it.event)
 	if err != nil {
 		return nil, err
 	}
 	return &nats.Msg{Subject: subjectEnrich, Data: body, Header: nats.Header{
-		jetstream.MsgIDHeader: {it.key}, headerOrigin: {it.origin}, headerAccounts: {formatCounts(map[string]int{it.event.Account: 1})},
+		jetstream.MsgIDHeader: {it.key + ":" + it.origin}, headerOrigin: {it.origin}, headerAccounts: {formatCounts(map[string]int{it.event.Account: 1})},
 	}}, nil
 }
 
