@@ -1,12 +1,14 @@
 package queue
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -27,7 +29,7 @@ const (
 // Options say where the queue lives. The zero value of a field means its default.
 type Options struct {
 	URL      string      // external NATS server; "" starts an embedded one in DataDir
-	Creds    string      // credentials file for URL
+	Creds    string      // for URL: a credentials file, or one with the seed of an nkey
 	DataDir  string      // needed when embedded
 	Replicas int         // of every stream: 1 (default) … 5
 	Fsync    string      // FsyncAlways (default) or FsyncInterval; embedded only
@@ -162,7 +164,7 @@ func dial(ctx context.Context, opt Options) (_ *Queue, err error) {
 
 func (q *Queue) connect(ctx context.Context) error {
 	options := []nats.Option{
-		nats.Name("bridge " + q.process), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
+		nats.Name("bridge " + q.process), nats.CustomInboxPrefix(inboxes), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectJitter(100*time.Millisecond, 500*time.Millisecond),
 		nats.ClosedHandler(func(*nats.Conn) { close(q.hungUp); q.lose() }),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
@@ -177,7 +179,11 @@ func (q *Queue) connect(ctx context.Context) error {
 	if q.server != nil {
 		options = append(options, nats.InProcessServer(q.server.server), q.server.user)
 	} else if q.opt.Creds != "" {
-		options = append(options, nats.UserCredentials(q.opt.Creds))
+		login, err := credentials(q.opt.Creds)
+		if err != nil {
+			return fault("the NATS credentials cannot be read", "BRIDGE_NATS_CREDS names a creds file, or a file with the seed of an nkey", "%w", err)
+		}
+		options = append(options, login)
 	}
 	nc, err := nats.Connect(url, options...)
 	if err != nil {
@@ -191,6 +197,22 @@ func (q *Queue) connect(ctx context.Context) error {
 		return fault("the NATS account has no JetStream", "switch JetStream on for it", "%w", err)
 	}
 	return nil
+}
+
+// inboxes is where answers to the bridge go, events among them. It is not the usual prefix, to which every publisher
+// listens for the answers to itself.
+const inboxes = "_BRIDGE"
+
+// credentials reads a creds file, or a file with no more than the seed of an nkey.
+func credentials(path string) (nats.Option, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if bytes.Contains(text, []byte("BEGIN NATS USER JWT")) {
+		return nats.UserCredentials(path), nil
+	}
+	return nats.NkeyOptionFromSeed(path)
 }
 
 // requestTimeout bounds one request to the server: longer than the election of a new stream leader (7 s measured).

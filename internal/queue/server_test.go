@@ -81,6 +81,10 @@ func TestPublishers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer nc.Close()
+	overheard := make(chan *nats.Msg, 1000)
+	if _, err := nc.ChanSubscribe("_INBOX.>", overheard); err != nil {
+		t.Fatal(err)
+	}
 	e := event("1", "a@example.com")
 	body, err := json.Marshal(e)
 	if err != nil {
@@ -91,6 +95,9 @@ func TestPublishers(t *testing.T) {
 		t.Fatalf("own subject: %v", err)
 	}
 	eventually(t, "done", func() bool { return b.index.last(events.KeyOf("default", "crm", "1")) == "done" })
+	if n := len(overheard); n != 1 { // the acknowledgement
+		t.Errorf("a publisher hears %d messages", n)
+	}
 	for _, subject := range []string{"ingest.default.shop", "intake.new", "ev.default.shop.none", "work.default.urgent.none", "$JS.API.STREAM.LIST", "$KV.ledger.salt", subjectWake, "bridge.ask.x"} {
 		if err := nc.Publish(subject, body); err != nil {
 			t.Fatal(err)
