@@ -21,7 +21,7 @@ var adobeEventsKind = &Kind{
 	Proof:   "RSA-SHA256 of the body in x-adobe-digital-signature-1 or -2, keys from static.adobeioevents.com only; the recipient's client id",
 	Retries: "after 429 and 5xx for 24 hours", SwitchesOff: "at 80 % failures within 24 hours the registration is disabled",
 	Thin: "invoices and credit memos name no buyer: enrich asks the shop's /rest/V1/orders", Methods: postAndGet,
-	takes: []string{"client_id", "enrich"}, open: openAdobeEvents,
+	takes: []string{"client_id", "enrich", "sweep"}, open: openAdobeEvents, Sweeps: magentoSweeps,
 }
 
 type adobeEvents struct {
@@ -144,7 +144,8 @@ func (a *adobeEvents) read(d *delivery) (reading, error) {
 var adobeCommerceKind = &Kind{
 	Name: "adobe-commerce", Title: "Adobe Commerce webhooks (synchronous)",
 	Proof:   "RSA-SHA256 of base64(body) in x-adobe-commerce-webhook-signature with the public key given as secret, or a header token",
-	Methods: post, takes: []string{"secret", "token", "verify", "enrich"}, open: openAdobeCommerce,
+	Methods: post, takes: []string{"secret", "token", "verify", "enrich", "sweep"}, open: openAdobeCommerce,
+	Sweeps: magentoSweeps,
 }
 
 type adobeCommerce struct {

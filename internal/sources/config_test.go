@@ -111,7 +111,7 @@ func TestMistakes(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	rate := &Rate{PerSecond: 1}
-	for kind, want := range map[string]int{"woocommerce": 1, "gravityforms": 1, "wp-webhooks": 1, "shopify": 1, "stripe": 0} {
+	for kind, want := range map[string]int{"woocommerce": 2, "gravityforms": 1, "wp-webhooks": 1, "shopify": 1, "stripe": 0} {
 		if got := Warnings(Config{Kind: kind, Rate: rate}); len(got) != want {
 			t.Errorf("%s: %v", kind, got)
 		}

@@ -254,7 +254,8 @@ func Warnings(cfg Config) []Mistake {
 	var out []Mistake
 	if cfg.Rate != nil && k.NeverRetries() && k.Name != genericKind.Name { // of a sender that nobody knows, nobody knows
 		out = append(out, Mistake{"rate", k.Name + " never retries: what is refused above the rate is lost"})
-	} else if cfg.Rate != nil && k.SwitchesOff != "" {
+	}
+	if cfg.Rate != nil && k.SwitchesOff != "" {
 		out = append(out, Mistake{"rate", "refusals may switch the sender off: " + k.SwitchesOff})
 	}
 	if k.Name == "cielo" && cfg.Enrich == nil && (cfg.Verify != nil || len(cfg.Token) > 0) {

@@ -1,10 +1,7 @@
 package sources
 
 import (
-	"context"
-	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -16,7 +13,8 @@ import (
 var mageplazaKind = &Kind{
 	Name: "mageplaza", Title: "Magento with Mageplaza Webhook",
 	Proof:   "Basic, a header that never changes (its static Digest is one), or the secret in the address",
-	Methods: []string{http.MethodPost, http.MethodGet, http.MethodPut}, takes: []string{"token", "verify", "event", "enrich"}, open: openMageplaza,
+	Methods: []string{http.MethodPost, http.MethodGet, http.MethodPut}, takes: []string{"token", "verify", "event", "enrich", "sweep"}, open: openMageplaza,
+	Sweeps: magentoSweeps,
 }
 
 type mageplaza struct {
@@ -171,26 +169,4 @@ func magentoCustomer(f *fact, t tree, isNew, deleted bool) {
 	default:
 		f.typ, f.id = "customer.updated", id+":"+t.get("updated_at")
 	}
-}
-
-// magentoShop asks the shop's REST API for the order that an invoice or credit memo belongs to.
-type magentoShop struct{ api *lookup }
-
-func openMagentoShop(s *setup) magentoShop {
-	return magentoShop{openLookup(s, "").header(s, "Authorization", "Bearer ")}
-}
-
-func (m magentoShop) enrich(ctx context.Context, e *events.Event) error {
-	if m.api == nil || e.Data.Order == nil || e.Data.Order.ID == "" || e.Data.Contact != nil && e.Data.Contact.Email != "" {
-		return nil
-	}
-	found, err := m.api.get(ctx, "/rest/V1/orders/"+url.PathEscape(e.Data.Order.ID))
-	if err != nil {
-		return fmt.Errorf("order: %w", err)
-	}
-	e.Data.Contact = magentoPerson.read(found)
-	order := magentoOrder.read(found)
-	order.PaidAt = e.Data.Order.PaidAt
-	e.Data.Order = order
-	return nil
 }

@@ -18,7 +18,7 @@ import (
 
 func TestWooCommerceSweep(t *testing.T) {
 	order := func(id, second int) string {
-		return string(wooOrderJSON("4711", strconv.Itoa(id), "2026-11-20T11:00:05", time.Date(2026, 11, 20, 11, 0, second, 0, time.UTC).Format(wooTime)))
+		return string(wooOrderJSON("4711", strconv.Itoa(id), "2026-11-20T11:00:05", time.Date(2026, 11, 20, 11, 0, second, 0, time.UTC).Format(sweepTime)))
 	}
 	var first, last []string
 	for i := range 100 {
@@ -31,6 +31,12 @@ func TestWooCommerceSweep(t *testing.T) {
 	a := newAPI(t, map[string]string{
 		page("2026-11-20T10%3A59%3A59", 1): "[" + strings.Join(first, ",") + "]",
 		page("2026-11-20T11%3A00%3A48", 1): "[" + strings.Join(last, ",") + "]",
+		strings.Replace(page("2026-11-20T10%3A59%3A59", 1), "orders", "subscriptions", 1): `[
+			{"id":31,"status":"active","date_modified_gmt":"2026-11-20T11:00:30","start_date_gmt":"2026-11-20T11:00:30","billing":{"email":"ada@example.com"}},
+			{"id":32,"status":"on-hold","date_modified_gmt":"2026-11-20T11:00:30","billing":{"email":"ada@example.com"}}]`,
+		"/wp-json/wc/v3/customers?order=desc&orderby=registered_date&page=1&per_page=100": `[
+			{"id":8,"email":"new@example.com","date_created_gmt":"2026-11-20T11:00:10"},
+			{"id":7,"email":"old@example.com","date_created_gmt":"2026-11-20T10:00:10"}]`,
 	})
 	cfg := testConfig(t, "woocommerce")
 	cfg.Enrich, cfg.Sweep = a.enrich(), &Sweep{Every: 15 * time.Minute}
@@ -48,7 +54,7 @@ func TestWooCommerceSweep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(found) != 2*101 || found["shop:order.paid:1099"] != 2 || found["shop:order.created:1200"] != 1 {
+	if len(found) != 2*101+2 || found["shop:subscription.started:31"] != 1 || found["shop:customer.created:8"] != 1 || found["shop:order.paid:1099"] != 2 || found["shop:order.created:1200"] != 1 {
 		t.Errorf("%d facts, %v", len(found), found["shop:order.paid:1099"])
 	}
 	stop := errors.New("enough")
@@ -57,6 +63,16 @@ func TestWooCommerceSweep(t *testing.T) {
 	}
 	if _, ok := mustNew(t, testConfig(t, "woocommerce"), testDeps()).(Sweeper); ok {
 		t.Error("a source without sweep is a Sweeper")
+	}
+}
+
+// A shop without the extension has no subscriptions to ask for.
+func TestWooCommerceSweepWithoutSubscriptions(t *testing.T) {
+	a := newAPI(t, map[string]string{"/wp-json/wc/v3/orders": "[]", "/wp-json/wc/v3/customers": "[]"})
+	cfg := testConfig(t, "woocommerce")
+	cfg.Enrich, cfg.Sweep = a.enrich(), &Sweep{Every: 15 * time.Minute}
+	if err := mustNew(t, cfg, testDeps()).(Sweeper).Sweep(context.Background(), testNow, func(context.Context, []events.Event) error { return nil }); err != nil || len(a.asked) != 3 {
+		t.Error(a.asked, err)
 	}
 }
 

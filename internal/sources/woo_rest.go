@@ -2,9 +2,11 @@ package sources
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"bridge/internal/events"
@@ -34,39 +36,55 @@ func (w *woocommerce) enrich(ctx context.Context, e *events.Event) error {
 	return nil
 }
 
-const (
-	wooPageSize = 100
-	wooTime     = "2006-01-02T15:04:05"
-)
-
-// sweep asks for every order that changed, oldest change first. Each page starts where the one before ended, because
-// numbered pages shift when an order changes meanwhile; WooCommerce compares whole seconds, so every page starts one
-// second earlier, and the resends are recognised. Only a second with more changes than a page holds is paged by number.
+// sweep asks for what changed: orders (refunds stand in them), subscriptions where the shop has that extension, and, as
+// customers cannot be asked for by when they changed, the new ones.
 func (w *woocommerce) sweep(ctx context.Context, since time.Time, take func([]reading) error) error {
-	for page := 1; ; {
-		q := url.Values{
-			"modified_after": {since.Add(-time.Second).UTC().Format(wooTime)}, "dates_are_gmt": {"true"}, "orderby": {"modified"}, "order": {"asc"},
-			"per_page": {strconv.Itoa(wooPageSize)}, "page": {strconv.Itoa(page)},
+	err := w.sweepChanged(ctx, "orders", since, take, func(t tree) []fact {
+		if t.at("date_created_gmt").time().Before(since) {
+			return wooOrder(t, "updated", "")
 		}
-		answer, err := w.api.getFresh(ctx, "/wp-json/wc/v3/orders?"+q.Encode())
-		if err != nil {
-			return fmt.Errorf("orders: %w", err)
-		}
-		list := answer.list()
-		found, last := make([]reading, 0, len(list)), since
-		for _, order := range list {
-			if at := order.at("date_modified_gmt").time(); at.After(last) {
-				last = at
-			}
-			if facts := wooOrder(order, "created", ""); len(facts) > 0 {
-				found = append(found, reading{topic: "order.updated", id: wooVersion(order), facts: facts, raw: order.v})
-			}
-		}
-		if err := take(found); err != nil || len(list) < wooPageSize {
-			return err
-		}
-		if page++; last.Sub(since) > time.Second {
-			since, page = last, 1
+		return wooOrder(t, "created", "")
+	})
+	if err != nil {
+		return err
+	}
+	if err := w.sweepChanged(ctx, "subscriptions", since, take, wooSubscription); err != nil && !errors.Is(err, errGone) {
+		return err
+	}
+	return newestFirst(since, func(page int) ([]tree, error) {
+		return w.list(ctx, "customers", url.Values{"orderby": {"registered_date"}, "order": {"desc"}, "page": {strconv.Itoa(page)}})
+	}, "date_created_gmt", func(list []tree) error {
+		return take(wooReadings("customer.created", list, func(t tree) []fact { return wooCustomer(t, "created") }))
+	})
+}
+
+func (w *woocommerce) sweepChanged(ctx context.Context, what string, since time.Time, take func([]reading) error, facts func(tree) []fact) error {
+	return byChange(since, func(since time.Time, page int) ([]tree, error) {
+		return w.list(ctx, what, url.Values{
+			// WooCommerce compares whole seconds, and leaves the second itself out.
+			"modified_after": {since.Add(-time.Second).UTC().Format(sweepTime)}, "dates_are_gmt": {"true"}, "orderby": {"modified"}, "order": {"asc"},
+			"page": {strconv.Itoa(page)},
+		})
+	}, "date_modified_gmt", func(list []tree) error {
+		return take(wooReadings(strings.TrimSuffix(what, "s")+".updated", list, facts))
+	})
+}
+
+func (w *woocommerce) list(ctx context.Context, what string, q url.Values) ([]tree, error) {
+	q.Set("per_page", strconv.Itoa(sweepPage))
+	answer, err := w.api.getFresh(ctx, "/wp-json/wc/v3/"+what+"?"+q.Encode())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	return answer.list(), nil
+}
+
+func wooReadings(topic string, list []tree, facts func(tree) []fact) []reading {
+	out := make([]reading, 0, len(list))
+	for _, t := range list {
+		if f := facts(t); len(f) > 0 {
+			out = append(out, reading{topic: topic, id: wooVersion(t), facts: f, raw: t.v})
 		}
 	}
+	return out
 }

@@ -22,7 +22,7 @@ var wooKind = &Kind{
 	Name: "woocommerce", Title: "WooCommerce (with Subscriptions, Memberships and CartFlows)",
 	Proof:       "HMAC-SHA256 of the body, base64, in X-WC-Webhook-Signature",
 	SwitchesOff: "after 5 to 7 failures in a row a webhook is disabled until somebody enables it again",
-	Thin:        "memberships name a customer id only: enrich asks /wp-json/wc/v3/customers", Sweeps: "orders changed since, from /wp-json/wc/v3/orders",
+	Thin:        "memberships name a customer id only: enrich asks /wp-json/wc/v3/customers", Sweeps: "orders and subscriptions changed since, and new customers, from /wp-json/wc/v3",
 	Methods: post, takes: []string{"secret", "enrich", "sweep"}, open: openWoo,
 }
 

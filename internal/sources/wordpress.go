@@ -20,7 +20,8 @@ var (
 		Name: "gravityforms", Title: "Gravity Forms Webhooks add-on",
 		Proof:   "a header value of the merchant's choice (verify.token names it), or the secret in the address",
 		Methods: []string{http.MethodPost, http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodDelete},
-		takes:   []string{"token", "verify", "event", "fields"}, open: openWordPress,
+		Sweeps:  "entries made since, from /wp-json/gf/v2/entries",
+		takes:   []string{"token", "verify", "event", "fields", "enrich", "sweep"}, open: openGravityForms,
 	}
 	pmproKind = &Kind{
 		Name: "pmpro", Title: "Paid Memberships Pro (through a connector)",
@@ -49,7 +50,7 @@ type wordpress struct {
 }
 
 func openWordPress(s *setup) sender {
-	return &wordpress{s.configured(map[string]string{"gravityforms": "X-Webhook-Token"}[s.kind.Name]), s.kind.Name, openMapping(s), openForm(s)}
+	return &wordpress{s.configured(""), s.kind.Name, openMapping(s), openForm(s)}
 }
 
 func openWPWebhooks(s *setup) sender {
@@ -97,18 +98,19 @@ func (w *wordpress) read(d *delivery) (reading, error) {
 	if err != nil {
 		return reading{}, malformed("the body cannot be read", err)
 	}
+	entry := "" // the sender's own id
+	if id := body.get("id|entry_id"); w.kind == "gravityforms" && id != "" {
+		entry = body.get("form_id") + ":" + id
+	}
 	if w.mapping != nil {
-		return w.mapping.read(d, body, "")
+		return w.mapping.read(d, body, entry)
 	}
 	topic := plainWord(body.get("event|event_type|trigger|hook|action|webhook_name|data.event"))
 	f := fact{typ: wordpressTypes[topic], at: body.at("event_time|timestamp|created_at").time()}
 	switch {
 	case w.kind == "gravityforms":
 		f.typ, topic = "lead.submitted", "form"
-		f.at = body.at("date_created").time()
-		if form, id := body.get("form_id"), body.get("id|entry_id"); id != "" {
-			f.id = form + ":" + id
-		}
+		f.id, f.at = entry, body.at("date_created").time()
 	case f.typ == "" && w.form != nil:
 		f.typ = "lead.submitted"
 	case f.typ == "" && isCanonical(body.get("event|event_type")):
@@ -156,32 +158,4 @@ func (w *wordpress) data(body tree, typ string) events.Data {
 		data.Order.Number = data.Order.ID
 	}
 	return data
-}
-
-// gravityContact reads an entry whose fields nobody mapped: names of people have inputs .3 and .6, and an e-mail address
-// looks like one.
-func gravityContact(body tree) *events.Contact {
-	c := anyContact.read(body)
-	if c == nil {
-		c = &events.Contact{}
-	}
-	m, _ := body.v.(map[string]any)
-	for _, name := range sortedKeys(m) {
-		text := tree{v: m[name], doc: body.doc}.text()
-		switch {
-		case name == "" || name[0] < '0' || name[0] > '9' || text == "":
-		case c.Email == "" && strings.Count(text, "@") == 1 && !strings.ContainsAny(text, " \n,;<>"):
-			c.Email = text
-		case c.FirstName == "" && strings.HasSuffix(name, ".3"):
-			c.FirstName = text
-		case c.LastName == "" && strings.HasSuffix(name, ".6"):
-			c.LastName = text
-		default:
-			if c.Fields == nil {
-				c.Fields = map[string]string{}
-			}
-			c.Fields[name] = text
-		}
-	}
-	return orNil(c)
 }
