@@ -1,9 +1,10 @@
 // Package sdk drives the Keap sandbox with clients that nobody here wrote: they are generated from Keap's OpenAPI
-// documents when the test runs, and decode every answer into the documents' types. Nothing generated is kept.
+// documents when the test runs: a client in Go, which decodes every answer into the documents' types, and one in
+// TypeScript. Nothing generated is kept.
 //
-// It needs Keap's documents, which are not part of this repository, and the Go module proxy or a filled module cache
-// for the generator. Where one of them is missing the test is skipped and says which; with CI=true a generator that
-// cannot be had is a failure.
+// It needs Keap's documents, which are not part of this repository; the Go module proxy or a filled module cache for the
+// one generator, node and npm with its registry for the other. Where one of them is missing the test is skipped and says
+// which; with CI=true a Go generator that cannot be had is a failure.
 package sdk
 
 import (
@@ -41,22 +42,23 @@ func TestGeneratedClients(t *testing.T) {
 	binary := build(t)
 	for version := range documents {
 		t.Run(version, func(t *testing.T) {
-			s := sandbox.New(sandbox.Options{Seed: 1})
-			if err := errors.Join(s.SetSettings(settings(version)), s.Seed(seed)); err != nil {
-				t.Fatal(err)
-			}
-			web := httptest.NewServer(s)
-			t.Cleanup(web.Close)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			out, err := exec.CommandContext(ctx, binary, version, web.URL, key).CombinedOutput()
-			t.Logf("%s", out)
-			if err != nil {
-				t.Error(err)
-			}
-			checkEffects(t, s.State(""))
+			drive(t, version, func(ctx context.Context, address string) *exec.Cmd {
+				return exec.CommandContext(ctx, binary, version, address, key)
+			})
 		})
 	}
+}
+
+// serve starts a sandbox for a drive.
+func serve(t *testing.T, version string) (s *sandbox.Server, address string) {
+	t.Helper()
+	s = sandbox.New(sandbox.Options{Seed: 1})
+	if err := errors.Join(s.SetSettings(settings(version)), s.Seed(seed)); err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(s)
+	t.Cleanup(web.Close)
+	return s, web.URL
 }
 
 var seed = sandbox.Seed{
@@ -92,14 +94,7 @@ func build(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	for version, name := range documents {
-		text, err := os.ReadFile(filepath.Join(specs, name))
-		if errors.Is(err, fs.ErrNotExist) {
-			t.Skipf("Keap's OpenAPI document %s is not at %s", name, specs)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(t, filepath.Join(dir, name), mend(t, text))
+		write(t, filepath.Join(dir, name), mend(t, document(t, version)))
 		if err := os.Mkdir(filepath.Join(dir, version), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -125,6 +120,19 @@ func build(t *testing.T) string {
 	must(t, ctx, dir, "mod", "tidy")
 	must(t, ctx, dir, "build", "-o", "drive.bin", "./drive")
 	return filepath.Join(dir, "drive.bin")
+}
+
+// document reads one of Keap's.
+func document(t *testing.T, version string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(specs, documents[version]))
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skipf("not run: Keap's OpenAPI document %s is not at %s", documents[version], specs)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 // mend puts right what keeps a generator from reading v1's document: one path names its variable otherwise than its
