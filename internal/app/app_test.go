@@ -117,7 +117,9 @@ func TestPausedAccountCallsNothingAndGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	publishLead(t, a, "paused-1", "ann@example.com")
-	until(t, a, "paused-1", events.Waiting, events.Working)
+	if r := until(t, a, "paused-1", events.Parked); r.Reason != events.Paused {
+		t.Errorf("while paused: %+v", r)
+	}
 	status, err := a.desk.Status(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -203,7 +203,7 @@ func (g *gauges) accounts(ctx context.Context, out scrape) error {
 		out.put(s.desc, float64(n), s.account, s.label)
 	}
 	for account := range g.app.worlds.now.Load().accounts {
-		if paused, _ := g.app.gate.state(account); paused {
+		if g.app.gate.shut(account) {
 			out.put(accountPaused, 1, account, string(events.Paused))
 		}
 	}

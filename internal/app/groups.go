@@ -101,6 +101,13 @@ func (gs *groups) record(o events.Outcome) {
 	gs.queue.RecordLater(o)
 }
 
+// resumed has what was parked while an account was paused go on.
+func (gs *groups) resumed(account string) {
+	for _, g := range gs.list() {
+		g.lane.Wake(account, events.Paused)
+	}
+}
+
 // list returns the groups in work.
 func (gs *groups) list() []*group {
 	gs.mu.Lock()
@@ -240,8 +247,11 @@ type observed struct {
 
 // Handle implements dispatch.Handler.
 func (o *observed) Handle(ctx context.Context, d events.Delivery) events.Verdict {
-	if err := o.groups.gate.wait(ctx, d.Event.Account); err != nil {
-		return events.Verdict{Kind: events.VerdictSnooze, Reason: events.Paused}
+	if o.groups.gate.shut(d.Event.Account) {
+		return events.Verdict{
+			Kind: events.VerdictSnooze, Reason: events.Paused, Until: time.Now().Add(pausedFor), Attempt: d.Attempt,
+			Detail: "an operator paused the account; it goes on when it is resumed",
+		}
 	}
 	start := time.Now()
 	inside, end := o.groups.trace.handle(ctx, &d)

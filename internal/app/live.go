@@ -106,7 +106,7 @@ func (l *live) Accounts(ctx context.Context) ([]ops.Account, error) {
 		if o.Credentials, err = l.app.credentials(ctx, a); err != nil {
 			return nil, err
 		}
-		if paused, _ := l.app.gate.state(name); paused {
+		if l.app.gate.shut(name) {
 			o.Paused = &ops.Pause{Reason: events.Paused}
 		}
 		out = append(out, o)

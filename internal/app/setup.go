@@ -146,21 +146,23 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	}
 	a.down.add("history", func(context.Context) error { return a.history.Close() })
 	a.run("history", func(ctx context.Context) error { return a.history.Follow(ctx, a.queue) })
-
-	// What operators may switch, and what they are told.
-	a.gate = newGate(a.queue)
-	a.run("gate", a.gate.follow)
 	a.run("configuration", a.reload)
 
 	// The working side: routing, quota groups, workers.
 	a.groups = &groups{
 		worlds: a.worlds, queue: a.queue, plans: a.front, metrics: a.metrics, log: log, open: map[string]*group{},
-		baseURL: env.KeapBaseURL, timeout: env.KeapTimeout, transport: keapTransport(a.queue.Valid), gate: a.gate, keys: newKeyBook(a.queue, log), hooks: a.hooks, trace: trace,
+		baseURL: env.KeapBaseURL, timeout: env.KeapTimeout, transport: keapTransport(a.queue.Valid), keys: newKeyBook(a.queue, log), hooks: a.hooks, trace: trace,
 		tokens: func(account string) keap.TokenStore {
 			return &tokenStore{queue: a.queue, account: account, key: env.SecretKey}
 		},
 	}
 	a.run("book of keys", a.groups.keys.follow)
+	a.gate = newGate(a.queue, log, a.groups.resumed)
+	a.groups.gate = a.gate
+	if _, _, err := a.gate.load(ctx); err != nil { // before anything is worked: a paused account is not called
+		return nil, fmt.Errorf("which accounts are paused: %w", err)
+	}
+	a.run("gate", a.gate.follow)
 	if set.has(RoleWork) {
 		if err := a.queue.Start(ctx, a.groups, a.front, a.history); err != nil {
 			return nil, err
