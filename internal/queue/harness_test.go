@@ -269,12 +269,21 @@ func (h *testHands) run(d events.Delivery, settle Settle) error {
 	}
 }
 
-func (h *testHands) Close(context.Context) error {
+func (h *testHands) Close(ctx context.Context) error {
 	h.mu.Lock()
 	h.closed = true
 	h.mu.Unlock()
-	h.work.Wait()
-	return nil
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		h.work.Wait()
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (h *testHands) deliveries() []events.Delivery {
