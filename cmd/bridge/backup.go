@@ -39,7 +39,7 @@ func newBackup(g *globals) *cobra.Command {
 // backupTo asks the running bridge of an embedded store, which has it to itself, or else opens the store.
 func backupTo(ctx context.Context, set *app.Settings, w io.Writer) error {
 	if set.Env.NatsURL == "" {
-		if h, err := app.ReadHandover(set.Env.DataDir); err == nil && alive(ctx, h.Address) {
+		if h, err := app.RunningServe(&set.Env); err == nil && alive(ctx, h.Address) {
 			c := &client{base: h.Address, token: h.Token, http: &http.Client{}}
 			res, err := c.open(ctx, http.MethodGet, "/api/backup", nil, nil)
 			if err != nil {

@@ -20,7 +20,7 @@ import (
 	"bridge/internal/secret"
 )
 
-// client speaks the API: of the running serve of this data directory, or of a bridge that this command starts for
+// client speaks the API: of the running serve of this data directory and NATS, or of a bridge that this command starts for
 // itself over the same store, without taking or working anything.
 type client struct {
 	base  string
@@ -35,16 +35,14 @@ func (g *globals) connect(cmd *cobra.Command) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if set.Env.NatsURL == "" {
-		if h, err := app.ReadHandover(set.Env.DataDir); err == nil && alive(cmd.Context(), h.Address) {
-			return &client{base: h.Address, token: h.Token, http: &http.Client{}, close: func() error { return nil }}, nil
-		}
+	if h, err := app.RunningServe(&set.Env); err == nil && alive(cmd.Context(), h.Address) {
+		return &client{base: h.Address, token: h.Token, http: &http.Client{}, close: func() error { return nil }}, nil
 	}
 	if set.Env.LogLevel >= slog.LevelInfo { // a command says what matters itself
 		set.Env.LogLevel = max(set.Env.LogLevel, slog.LevelError)
 		set.Log = newLogger(&set.Env, cmd.ErrOrStderr())
 	}
-	set.Roles = []string{app.RoleConsole}
+	set.Roles, set.Visitor = []string{app.RoleConsole}, true
 	set.Env.ConsoleAddr, set.Env.ConsoleTokens = "127.0.0.1:0", ""
 	set.Env.NatsListen, set.Env.NatsUsers = "", "" // nobody publishes to a command
 	set.Env.ConsoleToken = secret.Text{}

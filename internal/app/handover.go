@@ -3,11 +3,15 @@ package app
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"bridge/internal/config"
 )
 
 // Handover is what a running serve leaves in its data directory for the commands on the same machine: where its
@@ -16,6 +20,26 @@ type Handover struct {
 	Address string `json:"address"` // http://127.0.0.1:8081
 	Token   string `json:"token,omitempty"`
 	PID     int    `json:"pid"`
+	Store   string `json:"store,omitempty"` // fingerprint of the address of the external NATS; "" = embedded
+}
+
+// storeOf is the fingerprint of a NATS address, which may hold a password.
+func storeOf(url string) string {
+	if url == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(url))
+	return hex.EncodeToString(sum[:8])
+}
+
+// RunningServe finds the serve that uses the data directory and the NATS of the environment; fs.ErrNotExist when none
+// left a word.
+func RunningServe(env *config.Env) (Handover, error) {
+	h, err := ReadHandover(env.DataDir)
+	if err == nil && h.Store != storeOf(env.NatsURL) {
+		err = fs.ErrNotExist
+	}
+	return h, err
 }
 
 const handoverFile = "console.json"

@@ -37,7 +37,7 @@ func (a *App) startConsole() error {
 			return fmt.Errorf("%s: %w", env.ConsoleTokens, err)
 		}
 	}
-	hand := Handover{PID: os.Getpid()}
+	hand := Handover{PID: os.Getpid(), Store: storeOf(env.NatsURL)}
 	if !opt.Token.Empty() || len(opt.Tokens) > 0 || opt.ProxyHeader != "" {
 		hand.Token = randomToken()
 		opt.Tokens = append(opt.Tokens, console.Token{Role: console.Admin, Name: "command line", Hash: sha256.Sum256([]byte(hand.Token))})
@@ -50,8 +50,8 @@ func (a *App) startConsole() error {
 	}
 	a.ConsoleAddr = addr
 	hand.Address = "http://" + reachable(addr)
-	if env.NatsURL != "" {
-		return nil // commands speak NATS then; several processes may share the directory
+	if a.set.Visitor && env.NatsURL != "" {
+		return nil // a serve of this directory may have left its own word
 	}
 	remove, err := leaveHandover(env.DataDir, hand)
 	if err != nil {

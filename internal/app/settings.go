@@ -25,6 +25,7 @@ type Settings struct {
 	Sandbox bool     // start the Keap sandbox and point every account at it
 	Version string
 	Log     *slog.Logger
+	Visitor bool             // a command that uses the store for a moment, maybe beside a serve of the same data directory
 	Reload  <-chan os.Signal // asks for the configuration to be read again; nil: only changed files do
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -138,13 +137,9 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	a.intake.set(a.queue.Accept)
 	a.down.add("queue", a.queue.Close)
 	a.hooks.use(a.queue)
-	a.history, err = history.Open(ctx, filepath.Join(env.DataDir, historyFile), history.Options{
-		Hash: a.queue.ContactHash, Retention: time.Duration(env.Retention), Log: log,
-	})
-	if err != nil {
+	if err := a.openHistory(ctx); err != nil {
 		return nil, err
 	}
-	a.down.add("history", func(context.Context) error { return a.history.Close() })
 	a.run("history", func(ctx context.Context) error { return a.history.Follow(ctx, a.queue) })
 	a.run("configuration", a.reload)
 

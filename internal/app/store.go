@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"bridge/internal/config"
@@ -69,19 +67,6 @@ func Migrate(ctx context.Context, set *Settings, url string) (StoreReport, error
 	report, err := queue.Migrate(ctx, from, to)
 	return report, explained(err)
 }
-
-// forgetIndex drops an index of other logs; the next start builds it anew.
-func forgetIndex(dir string) error {
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := os.Remove(filepath.Join(dir, historyFile+suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
-}
-
-// historyFile is the index's name in the data directory.
-const historyFile = "history.db"
 
 // explanation is an error of the queue with its next step where commands look for it.
 type explanation struct {

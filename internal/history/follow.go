@@ -23,26 +23,60 @@ const (
 	pruneEvery = time.Hour
 )
 
-// Follow keeps the index up with the log until ctx is done, and then returns nil. An index that turns out damaged,
-// or ahead of the log, is built anew. At most one Follow may run.
+// A log that cannot be read, or a disk that takes nothing, is tried again after firstRetry, and after twice as long each
+// time, up to lastRetry.
+const (
+	firstRetry = 500 * time.Millisecond
+	lastRetry  = 30 * time.Second
+)
+
+// Follow keeps the index up with the log until ctx is done, and then returns nil; otherwise only a closed index ends it.
+// An index that turns out damaged, at odds with itself or ahead of the log is built anew. What else fails is logged and
+// tried again: nothing depends on the index so much that a process should end for it. At most one Follow may run.
 func (ix *Index) Follow(ctx context.Context, log Log) error {
+	wait, farthest := firstRetry, ix.news.position()
 	for {
-		pos, err := ix.Position(ctx)
-		if err != nil {
-			return err
-		}
-		err = log.Tail(ctx, pos, func(recs []events.LogRecord) error { return ix.take(ctx, recs) })
+		spoilt, err := ix.followOnce(ctx, log)
 		switch {
-		case ctx.Err() != nil:
+		case ctx.Err() != nil || err == nil:
 			return nil
-		case err != nil && (unusable(err) || errors.Is(err, events.ErrAhead)):
-			if err := ix.rebuild(ctx, err); err != nil {
-				return err
-			}
-		default:
+		case errors.Is(err, errClosed):
 			return err
 		}
+		if at := ix.news.position(); at.Events > farthest.Events || at.Outcomes > farthest.Outcomes {
+			wait, farthest = firstRetry, at
+		}
+		if spoilt {
+			ix.opt.Log.Warn("history: the index is built anew", "file", ix.path, "cause", err)
+			if err = ix.rebuild(ctx); err == nil && wait == firstRetry {
+				wait *= 2
+				continue
+			}
+		}
+		if err != nil {
+			ix.opt.Log.Error("history: the index does not keep up; it is tried again", "in", wait, "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, lastRetry)
 	}
+}
+
+// followOnce follows until something fails, and tells whether the file has to be made anew for it.
+func (ix *Index) followOnce(ctx context.Context, log Log) (spoilt bool, err error) {
+	pos, err := ix.Position(ctx)
+	if err != nil {
+		return errors.Is(err, errAway), err
+	}
+	var own error
+	err = log.Tail(ctx, pos, func(recs []events.LogRecord) error {
+		own = ix.take(ctx, recs)
+		return own
+	})
+	return own != nil && !passing(own) || errors.Is(err, events.ErrAhead), err
 }
 
 // take puts records into the index and tells who waits and watches.

@@ -172,30 +172,6 @@ func TestAheadOfLog(t *testing.T) {
 	}
 }
 
-// failingLog gives one error.
-type failingLog struct{ err error }
-
-func (l failingLog) Tail(context.Context, events.Position, func([]events.LogRecord) error) error {
-	return l.err
-}
-
-func TestFollowEnds(t *testing.T) {
-	ix := open(t, filepath.Join(t.TempDir(), "history.db"))
-	lost := errors.New("connection lost")
-	if err := ix.Follow(t.Context(), failingLog{lost}); !errors.Is(err, lost) {
-		t.Errorf("Follow: %v, want %v", err, lost)
-	}
-	if err := ix.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := ix.Position(t.Context()); !errors.Is(err, errClosed) {
-		t.Errorf("Position of a closed index: %v", err)
-	}
-	if _, err := Open(t.Context(), filepath.Join(t.TempDir(), "history.db"), Options{}); err == nil {
-		t.Error("an index without a hash was opened")
-	}
-}
-
 func TestWatch(t *testing.T) {
 	ix, log := newFollowed(t)
 	news, stop := ix.Watch()

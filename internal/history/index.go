@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -32,8 +33,11 @@ type Index struct {
 	opt  Options
 	hash func(string) int64
 
-	life  sync.RWMutex // held for reading while the store is used, for writing while it is replaced
-	store *store       // nil once closed
+	lock *os.File // of the file, for as long as the index is open
+
+	life   sync.RWMutex // held for reading while the store is used, for writing while it is replaced
+	store  *store       // nil once closed, and while no new one can be made
+	closed bool
 
 	writing sync.Mutex // one writer
 	pruned  time.Time  // when old events were last looked for
@@ -41,10 +45,17 @@ type Index struct {
 	news news
 }
 
-var errClosed = errors.New("the history is closed")
+var (
+	// ErrInUse is what Open gives for a file that another process, or another Index, has open.
+	ErrInUse = errors.New("the index is in use already")
+
+	errClosed = errors.New("the history is closed")
+	errAway   = errors.New("the history cannot be read: its file could not be made anew yet")
+)
 
 // Open opens the index in the file at path, whose folder must exist. A file that is missing, damaged or of another
-// version is begun anew: Follow then reads the logs from their start. One process may have it open at a time.
+// version is begun anew: Follow then reads the logs from their start. One Index may have it open at a time; others get
+// ErrInUse, which the file path.lock decides.
 func Open(ctx context.Context, path string, opt Options) (*Index, error) {
 	if opt.Hash == nil {
 		return nil, errors.New("history: Options.Hash is required")
@@ -55,7 +66,11 @@ func Open(ctx context.Context, path string, opt Options) (*Index, error) {
 	if opt.Log == nil {
 		opt.Log = slog.Default()
 	}
-	ix := &Index{path: path, opt: opt, hash: hasher(opt.Hash)}
+	lock, err := lockFile(path + ".lock")
+	if err != nil {
+		return nil, fmt.Errorf("history: open %s: %w", path, err)
+	}
+	ix := &Index{path: path, opt: opt, hash: hasher(opt.Hash), lock: lock}
 	st, err := openStore(ctx, path, ix.salt())
 	if err != nil && (unusable(err) || foreign(err)) {
 		opt.Log.Warn("history: the index cannot be used and is built anew", "file", path, "cause", err)
@@ -64,7 +79,7 @@ func Open(ctx context.Context, path string, opt Options) (*Index, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("history: open %s: %w", path, err)
+		return nil, errors.Join(fmt.Errorf("history: open %s: %w", path, err), lock.Close())
 	}
 	ix.store = st
 	ix.news.start(st.pos)
@@ -80,35 +95,44 @@ func (ix *Index) Close() error {
 	defer ix.writing.Unlock()
 	ix.life.Lock()
 	defer ix.life.Unlock()
+	if ix.closed {
+		return nil
+	}
+	ix.closed = true
 	if ix.store != nil {
 		ix.store.close()
 		ix.store = nil
 	}
-	return nil
+	return ix.lock.Close()
 }
 
 // reading lends the store out until done is called.
 func (ix *Index) reading() (st *store, done func(), err error) {
 	ix.life.RLock()
 	if ix.store == nil {
+		err = errAway
+		if ix.closed {
+			err = errClosed
+		}
 		ix.life.RUnlock()
-		return nil, nil, errClosed
+		return nil, nil, err
 	}
 	return ix.store, ix.life.RUnlock, nil
 }
 
-// rebuild replaces the file by an empty one.
-func (ix *Index) rebuild(ctx context.Context, cause error) error {
-	ix.opt.Log.Warn("history: the index is built anew", "file", ix.path, "cause", cause)
+// rebuild replaces the file by an empty one. While that fails there is none; it may be tried again.
+func (ix *Index) rebuild(ctx context.Context) error {
 	ix.writing.Lock()
 	defer ix.writing.Unlock()
 	ix.life.Lock()
 	defer ix.life.Unlock()
-	if ix.store == nil {
+	if ix.closed {
 		return errClosed
 	}
-	ix.store.close()
-	ix.store = nil
+	if ix.store != nil {
+		ix.store.close()
+		ix.store = nil
+	}
 	if err := removeStore(ix.path); err != nil {
 		return err
 	}

@@ -207,15 +207,27 @@ func removeStore(path string) error {
 	return nil
 }
 
-// unusable tells errors that only a new file heals.
+// unusable tells errors at opening that only a new file heals.
 func unusable(err error) bool {
 	var e *sqlite.Error
 	if errors.As(err, &e) {
 		code := e.Code() & 0xff
-		// A constraint that fails means that the file and what is held in memory of it do not agree.
-		return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB || code == sqlite3.SQLITE_CONSTRAINT
+		return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB
 	}
 	return errors.Is(err, errOutdated)
+}
+
+// passing tells errors that end by themselves, or when a person has made room: the file is as it was.
+func passing(err error) bool {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return errors.Is(err, context.Canceled) || errors.Is(err, errClosed) || errors.Is(err, errAway)
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PERM, sqlite3.SQLITE_INTERRUPT:
+		return true
+	}
+	return false
 }
 
 // foreign tells errors at opening of a file that is not such an index: a table, a column or the position is missing.
