@@ -20,8 +20,9 @@ const (
 	expiredAccess = `{"fault":{"faultstring":"Access Token expired","detail":{"errorcode":"keymanagement.service.access_token_expired"}}}`
 )
 
-// authenticateLocked says who calls, or gives the body of the 401. Every key that is not known to be revoked is
-// good: a tenant is made for it. What is known of a refused one goes into the log. X-Keap-API-Key wins over Authorization; XML-RPC also takes ?access_token=.
+// authenticateLocked says who calls, or gives the body of the 401. Every key that is not known to be revoked is good: a
+// tenant is made for it. What is known of a refused one goes into the log. X-Keap-API-Key wins over Authorization, and
+// both over ?access_token=, which Keap's own PHP library sends to XML-RPC and REST alike.
 func (s *Server) authenticateLocked(req *request, now time.Time) (credential, string) {
 	value := req.header.Get("X-Keap-API-Key")
 	if value == "" {
@@ -29,7 +30,7 @@ func (s *Server) authenticateLocked(req *request, now time.Time) (credential, st
 			value = strings.TrimSpace(token)
 		}
 	}
-	if value == "" && strings.HasPrefix(req.path, "/crm/xmlrpc/") {
+	if value == "" {
 		value = req.query.Get("access_token")
 	}
 	if value == "" {
