@@ -25,7 +25,8 @@ type Ledger struct {
 	open    int         // permitted calls that have not ended
 	trouble trouble
 	seen    time.Time // when use from elsewhere was last noticed
-	scant   time.Time // until then calls go one by one: others spend too, and little is left
+	scant   time.Time // until then calls go one by one: others spend too, and little is left, or nobody knows what
+	blind   time.Time // until then a refusal that names no window is not the first one
 
 	plan      plan
 	unplanned time.Time // last permit of a class below Urgent

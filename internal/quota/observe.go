@@ -140,9 +140,10 @@ func (l *Ledger) seenLocked() bool {
 func (l *Ledger) refusedLocked(o Observation) {
 	t := &l.trouble
 	window, until, told := l.blameLocked(o)
+	first := window == Throttled && l.trouble.tries == 0 && !o.At.Before(l.blind)
 	if o.RetryAfter > 0 {
 		told = true
-		if asked := o.At.Add(o.RetryAfter); asked.After(until) || window == Throttled || window == Second {
+		if asked := o.At.Add(o.RetryAfter); asked.After(until) || first || window == Second {
 			until = asked
 		}
 	}
@@ -157,6 +158,9 @@ func (l *Ledger) refusedLocked(o Observation) {
 	}
 	t.window, t.until, t.told, t.last, t.probed = window, until, told, o.At, time.Time{}
 	t.tries++
+	if first {
+		l.blind, l.scant = o.At.Add(minuteSpan), o.At.Add(minuteSpan)
+	}
 	if window == Second {
 		l.slow = o.At.Add(slowFor)
 	}
@@ -186,11 +190,12 @@ func (l *Ledger) blameLocked(o Observation) (w Window, until time.Time, told boo
 	case l.minute.limit > 0 && l.minute.left() <= max(scarce, l.minute.limit/10):
 		return Minute, o.At.Add(minuteSpan), false
 	}
-	// Nothing is known. The second is tried first, then the minute; after that it may be the day.
-	switch tries := l.trouble.tries; tries {
-	case 0:
+	// Nothing is known. The second is tried first, then the minute; after that it may be the day. A minute may open place
+	// by place: then the probe passes, and the call that is refused after it tells the minute as well.
+	switch tries := l.trouble.tries; {
+	case tries == 0 && !o.At.Before(l.blind):
 		return Throttled, o.At.Add(firstProbe), false
-	case 1:
+	case tries <= 1:
 		return Throttled, o.At.Add(minuteSpan), false
 	default:
 		return Throttled, o.At.Add(min(lastProbe, minuteSpan<<min(tries-2, 10))), false

@@ -181,3 +181,43 @@ func TestOthersTakeTheLastCalls(t *testing.T) {
 		t.Error("work that is not urgent takes from the share that is kept for others")
 	}
 }
+
+// TestMinuteThatOpensPlaceByPlace: without a word from the server the second is tried first. When that call passes and
+// one after it is refused, the minute is closed, and is left alone until it must be open; calls go one by one meanwhile.
+func TestMinuteThatOpensPlaceByPlace(t *testing.T) {
+	for _, hint := range []time.Duration{0, time.Second} { // Retry-After, which tells of one place
+		l := New(Config{Limits: strict})
+		_, _, now := takes(l, start, 1)
+		refused := refusal(now)
+		refused.RetryAfter = hint
+		l.Observe(refused)
+		l.Finished(now)
+		a := l.Take(now, Urgent)
+		if a.OK || a.At.After(now.Add(firstProbe)) {
+			t.Fatalf("after the first refusal: %+v", a)
+		}
+		now = a.At
+		if a = l.Take(now, Urgent); !a.OK {
+			t.Fatalf("no probe: %+v", a)
+		}
+		l.Observe(Observation{Sent: now, At: now.Add(200 * time.Millisecond), Status: 200})
+		l.Finished(now.Add(200 * time.Millisecond))
+		now = now.Add(time.Second)
+		if a = l.Take(now, Urgent); !a.OK {
+			t.Fatalf("after the probe passed: %+v", a)
+		}
+		if second := l.Take(now.Add(500*time.Millisecond), Urgent); second.OK {
+			t.Error("two calls on their way into a window that may be closed")
+		}
+		refused = refusal(now)
+		refused.RetryAfter = hint
+		l.Observe(refused)
+		l.Finished(now)
+		if a = l.Take(now.Add(59*time.Second), Urgent); a.OK {
+			t.Error("a call within the minute after the second refusal")
+		}
+		if a = l.Take(now.Add(minuteSpan), Urgent); !a.OK {
+			t.Errorf("after the minute: %+v", a)
+		}
+	}
+}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"text/tabwriter"
 	"time"
+
+	"bridge/internal/keap/sandbox"
 )
 
 var seedsFlag = flag.Int("seeds", 5, "how many seeds the benchmark takes each figure from")
@@ -33,7 +35,11 @@ var scenes = map[string]Setup{
 	"20,000, forecast 20 % short":  {Load: load(20_000, true), Forecast: 0.8, Patience: 24 * time.Hour},
 	"20,000, forecast 20 % beyond": {Load: load(20_000, true), Forecast: 1.2, Patience: 24 * time.Hour},
 	"20,000, others spend":         {Load: load(20_000, true), Forecast: 1, Patience: 24 * time.Hour, Weather: Weather{Others: others()}},
+	"20,000, others, no headers":   {Load: load(20_000, true), Forecast: 1, Patience: 24 * time.Hour, Weather: Weather{Others: others(), Keap: silent}},
 }
+
+// silent is a Keap that tells nothing about its windows, not even when it refuses.
+var silent = []sandbox.Settings{{Headers: "none", On429: "none", Retry: new(false)}}
 
 func load(live int, backFill bool) Load { return Load{Live: live, BackFill: backFill} }
 
@@ -68,6 +74,8 @@ func figures() []figure {
 		{"use of the minute", crowded, 0.97, true, func(r *Report) float64 { return r.Use }, "%.4f"},
 		{"refused (429)", crowded, 0, false, func(r *Report) float64 { return float64(r.Refused) }, "%.0f"},
 		{"refused a closed window", "20,000, others spend", 1, false, func(r *Report) float64 { return float64(r.Refused) / float64(r.Bursts) }, "%.2f"},
+		{"sent into a closed window", "20,000, others spend", 0, false, func(r *Report) float64 { return float64(r.Refusals.Useless) }, "%.0f"},
+		{"probes a closed window", "20,000, others, no headers", 1, false, func(r *Report) float64 { return float64(r.Refusals.Useless) / float64(r.Bursts) }, "%.2f"},
 		{"most in a second", crowded, 10, false, func(r *Report) float64 { return float64(r.Most.Second) }, "%.0f"},
 		{"most in a minute", crowded, 240, false, func(r *Report) float64 { return float64(r.Most.Minute) }, "%.0f"},
 		{"most in a UTC day", crowded, 30_000, false, func(r *Report) float64 { return float64(r.Most.Day) }, "%.0f"},

@@ -120,3 +120,15 @@ func TestUseOfTheMinute(t *testing.T) {
 		t.Errorf("120 calls a minute use %.3f of it, %d looks", use, looks)
 	}
 }
+
+// TestRefusalsByWhatWasKnown: the first one finds a closed window, those of the next second were on their way, and what
+// is refused later in that minute was sent in vain.
+func TestRefusalsByWhatWasKnown(t *testing.T) {
+	var got refusals
+	for _, at := range []time.Duration{0, 300 * time.Millisecond, 2 * time.Second, 60 * time.Second, 2 * time.Minute, 5 * time.Minute} {
+		got.add(time.Unix(0, 0).Add(at))
+	}
+	if got.Found != 3 || got.Flying != 1 || got.Useless != 2 {
+		t.Errorf("%+v", got)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -11,8 +12,8 @@ import (
 
 var (
 	seedFlag = flag.Uint64("seed", 0, "first seed of the simulated days and hours; 0: a fresh one")
-	daysFlag = flag.Int("days", 0, "how many whole days to simulate; 0: what the mode of the test says")
-	runsFlag = flag.Int("runs", 0, "how many runs of two hours to simulate; 0: what the mode of the test says")
+	daysFlag = flag.Int("days", 0, "how many whole days to simulate; 0: one of -seed, else what the mode of the test says")
+	runsFlag = flag.Int("runs", 0, "how many runs of two hours to simulate; 0: one of -seed, else what the mode of the test says")
 )
 
 // amount is how much is run: -days and -runs, else by the mode, which is told by name.
@@ -20,10 +21,10 @@ func amount(t *testing.T) (days, runs int) {
 	mode := "full"
 	days, runs = 20, 200
 	switch {
-	case raceMode && testing.Short():
-		mode, days, runs = "short with the race detector", 0, 2
+	case *seedFlag > 0:
+		mode, days, runs = "one seed", 1, 1
 	case raceMode:
-		mode, days, runs = "race detector", 1, 10
+		mode, days, runs = "race detector", 0, 4
 	case testing.Short():
 		mode, days, runs = "short", 2, 20
 	}
@@ -63,26 +64,38 @@ func TestOneByOne(t *testing.T) {
 	}
 }
 
+// verdict fails a test whose run made mistakes, and says in a line how it went otherwise.
+func verdict(t *testing.T, r *Report) {
+	if len(r.Mistakes) == 0 {
+		line, _, _ := strings.Cut(r.String(), "\n")
+		t.Logf("%s; %s", line, r.Took.Round(100*time.Millisecond))
+		return
+	}
+	test, _, _ := strings.Cut(t.Name(), "/")
+	t.Errorf("%s\nrun it again with: go test ./internal/simulation -run %s -seed %d", r, test, r.Seed)
+}
+
 // TestDays runs whole days of the reference workload in rough weather.
 func TestDays(t *testing.T) {
 	days, _ := amount(t)
 	w := BlackFriday()
-	for i, seed := range seeds(days) {
+	for _, seed := range seeds(days) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
-			r := simulate(t, Setup{Seed: seed, Load: w.Days[i%len(w.Days)], Forecast: 1, Weather: Storm(seed, 0, 24*time.Hour)})
-			t.Log(r)
-			for _, m := range r.Mistakes {
-				t.Error(m)
-			}
+			r := simulate(t, Setup{Seed: seed, Load: w.Days[seed%uint64(len(w.Days))], Forecast: 1, Weather: Storm(seed, 0, 24*time.Hour)})
+			verdict(t, r)
 		})
 	}
 }
 
+// loose is how far one seed may fall short of the bar of a figure that scatters with how many purchases a day happens to
+// have: the bar is for the mean of several.
+var loose = map[string]float64{"live done by midnight": 0.02}
+
 // TestFigures holds one fresh seed to the bars of the table that BenchmarkBlackFriday prints from several.
 func TestFigures(t *testing.T) {
-	if days, _ := amount(t); days < 20 {
-		t.Log("the figures are held to their bars in full mode only")
+	if days, _ := amount(t); days < 20 && *seedFlag == 0 {
+		t.Log("the figures are held to their bars in full mode, or with a seed")
 		return
 	}
 	var (
@@ -104,7 +117,7 @@ func TestFigures(t *testing.T) {
 		}
 	})
 	for _, f := range figures() {
-		if r := reports[f.run]; r != nil && f.misses(f.of(r)) {
+		if r := reports[f.run]; r != nil && f.misses(f.of(r)*(1+loose[f.name])) {
 			t.Errorf("seed %d, %s: %s is "+f.print+", the bar is "+f.print, seed, f.run, f.name, f.of(r), f.bar)
 		}
 	}
@@ -135,10 +148,7 @@ func TestHours(t *testing.T) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
 			r := simulate(t, hours(seed))
-			t.Log(r)
-			for _, m := range r.Mistakes {
-				t.Error(m)
-			}
+			verdict(t, r)
 		})
 	}
 }

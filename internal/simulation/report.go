@@ -30,6 +30,7 @@ type Report struct {
 	UseMinutes  int           // that it was seen over
 
 	Refused  int            // 429
+	Refusals refusals       // of these, by what was known
 	Above    sandbox.Counts // of these, by window
 	Most     sandbox.Counts // in any second, minute, UTC day
 	Bursts   int            // of others
@@ -65,7 +66,7 @@ func (r *Report) String() string {
 			r.Calls, r.PerEvent(), float64(r.Calls)/float64(r.Bounds.Wait), float64(r.Calls)/float64(r.Bounds.Urgent)),
 		fmt.Sprintf("  live done by midnight %d; urgent p50 %s p99 %s most %s; normal p50 %s p99 %s; back-fill %s", r.LiveDone,
 			round(r.Urgent.P50), round(r.Urgent.P99), round(r.Urgent.Most), round(r.Normal.P50), round(r.Normal.P99), hours(r.BackFill)),
-		fmt.Sprintf("  use %.4f over %d looks; refused %d (%+v), others %d; most %+v; doubts %d; older fields %d; digest %s; %s", r.Use, r.UseMinutes, r.Refused, r.Above,
+		fmt.Sprintf("  use %.4f over %d looks; refused %d (%+v, %+v), others %d; most %+v; doubts %d; older fields %d; digest %s; %s", r.Use, r.UseMinutes, r.Refused, r.Above, r.Refusals,
 			r.Bursts, r.Most, r.Doubts, r.Older, r.Digest, r.Took.Round(time.Millisecond)),
 		fmt.Sprintf("  %v", r.ByOperation),
 	}
@@ -100,6 +101,7 @@ func (r *trial) report() (*Report, error) {
 		out.ByOperation[l.Operation]++
 		if l.Status == 429 && l.Fault == nil {
 			out.Refused++
+			out.Refusals.add(l.At)
 			continue
 		}
 		accepted = append(accepted, l.At)
@@ -169,14 +171,12 @@ func (r *trial) timings(out *Report) {
 	out.Urgent, out.Normal = spread(urgent), spread(normal)
 }
 
-// windows holds the calls to the limits. Others close windows without our doing: then one call each may be refused.
+// windows holds the calls to the limits.
 func (r *trial) windows(out *Report) {
 	if q := r.Workload.Quota; out.Most.Second > q.Second || out.Most.Minute > q.Minute || out.Most.Day > r.dayLimit() {
 		out.mistake("as many as %+v calls in a window", out.Most)
 	}
-	if most := r.refusals(out); out.Refused > most {
-		out.mistake("%d calls were refused, at most %d may be (%d windows were closed by others)", out.Refused, most, out.Bursts)
-	}
+	r.judge(out)
 }
 
 // digest is the same for runs that made the same calls at the same times.
@@ -186,21 +186,4 @@ func digest(log []sandbox.Line) string {
 		fmt.Fprintln(h, log[i].At.UnixNano(), log[i].Operation, log[i].Status, log[i].Subjects)
 	}
 	return strconv.FormatUint(h.Sum64(), 16)
-}
-
-// blind is how many calls may be refused for one closed minute when Keap's answers tell nothing: each call that passes
-// says only that it did, so a window that opens place by place refuses several.
-const blind = 12
-
-// refusals is how many calls may be refused: none but for others. When they have closed a window it takes one call to
-// see it. Where Keap's answers do not tell which window it was it takes more, and one an hour while the day is closed.
-func (r *trial) refusals(out *Report) int {
-	if r.Weather.told() {
-		return out.Bursts
-	}
-	days := 0
-	if out.Above.Day > 0 {
-		days = int(r.Patience / (24 * time.Hour))
-	}
-	return blind*out.Bursts + 24*min(out.Bursts, days)
 }
