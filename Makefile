@@ -53,9 +53,13 @@ bench: ## speed, memory and growth against their bars, as a table and as artefac
 	$(GO) run ./test/bench -json artefacts/bench.json $(BENCH)
 
 .PHONY: days
-days: ## whole days of a busy shop in virtual time, then the table of their figures
-	$(GO) test -timeout 30m -count 1 ./internal/simulation
+days: ## 20 whole days of a busy shop and 200 times two hours, in virtual time, with fresh seeds
+	$(GO) test -timeout 20m -count 1 -v -run 'TestDays|TestHours|TestFigures|TestSeedRepeats' ./internal/simulation
+
+.PHONY: figures
+figures: ## the table of what the quota planner does on such days, beside its bars
 	$(GO) test -timeout 30m -run '^$$' -bench BlackFriday ./internal/simulation
+	$(GO) test -run '^$$' -bench 'Permit|Replan' ./internal/calls
 
 .PHONY: docs
 docs: ## write docs/commands.md and the manual pages (dist/man1) from the commands' help
