@@ -2,9 +2,11 @@ package sources
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"bridge/internal/events"
 )
@@ -129,6 +131,27 @@ func (b *bigcommerce) enrich(ctx context.Context, e *events.Event) error {
 	}
 	if r := e.Data.Refund; r != nil {
 		r.Amount, r.Currency = found.at("refunded_amount").money(), o.Currency
+		return b.enrichRefund(ctx, e, id)
+	}
+	return nil
+}
+
+// enrichRefund asks which refund it is: a change of status does not say, and store/order/refund/created tells the same
+// one by its id. An order that was refunded outside BigCommerce has none.
+func (b *bigcommerce) enrichRefund(ctx context.Context, e *events.Event, order string) error {
+	found, err := b.api.get(ctx, "/v3/orders/"+order+"/payment_actions/refunds")
+	if errors.Is(err, errGone) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("refunds: %w", err)
+	}
+	r := e.Data.Refund
+	for _, one := range found.at("data").list() {
+		if id := one.get("id"); id == r.ID || r.ID == "" && id != "" && one.at("created").time().After(e.Time.Add(-time.Hour)) {
+			r.ID, r.Amount, r.Reason = id, one.at("total_amount").money(), one.get("reason")
+			e.ID = cleanID(e.Source + ":order.refunded:" + r.OrderID + ":" + id)
+		}
 	}
 	return nil
 }

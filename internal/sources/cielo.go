@@ -2,6 +2,7 @@ package sources
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -18,14 +19,14 @@ var cieloKind = &Kind{
 	Name: "cielo", Title: "Cielo API E-commerce 3.0 and Checkout",
 	Proof:   "API: a header value of the merchant's choice, and the look-up that every notification needs; Checkout: the secret in the address",
 	Retries: "three more times: API every 30 minutes, Checkout every hour",
-	Thin:    "API notifications hold ids only: enrich asks /1/sales (always needed); Checkout's status changes name no buyer",
+	Thin:    "API notifications hold ids only: enrich asks /1/sales (always needed); Checkout's notifications in JSON hold an address, its status changes name no buyer",
 	Methods: post, takes: []string{"token", "verify", "enrich"}, open: openCielo,
 }
 
 type cielo struct {
 	proof
-	hasPath bool
-	api     *lookup
+	hasPath       bool
+	api, checkout *lookup // nil without enrich
 }
 
 func openCielo(s *setup) sender {
@@ -47,6 +48,10 @@ func openCielo(s *setup) sender {
 		c.api.auth = func(r *http.Request) {
 			r.Header.Set("MerchantId", key.Reveal())
 			r.Header.Set("MerchantKey", secret.Reveal())
+		}
+		if c.checkout = c.api; s.cfg.Enrich.URL == "" {
+			c.checkout = openLookup(s, "https://"+cieloCheckoutHost)
+			c.checkout.auth = func(r *http.Request) { r.Header.Set("MerchantId", key.Reveal()) }
 		}
 	}
 	return c
@@ -74,7 +79,7 @@ func (c *cielo) read(d *delivery) (reading, error) {
 		return c.readAPI(body, d.Received)
 	case !body.at("Url").empty():
 		return reading{topic: "checkout", id: body.get("MerchantOrderNumber"), facts: []fact{{
-			id:   body.get("MerchantOrderNumber"),
+			id: body.get("MerchantOrderNumber"), enrich: "checkout",
 			data: events.Data{Order: &events.Order{Number: body.get("MerchantOrderNumber"), URL: body.get("Url")}},
 		}}}, nil
 	case !body.at("checkout_cielo_order_number|order_number").empty():
@@ -126,8 +131,11 @@ func (c *cielo) enrich(ctx context.Context, e *events.Event) error {
 	if c.api == nil {
 		return fmt.Errorf("Cielo's notifications hold ids only: give enrich: {key: MerchantId, secret: MerchantKey}")
 	}
-	if e.Enrich == "recurrence" {
+	switch e.Enrich {
+	case "recurrence":
 		return c.enrichRecurrence(ctx, e)
+	case "checkout":
+		return c.enrichCheckout(ctx, e)
 	}
 	answer, err := c.api.get(ctx, "/1/sales/"+url.PathEscape(e.Data.Order.ID))
 	if err != nil {
@@ -178,6 +186,30 @@ func (c *cielo) enrichRecurrence(ctx context.Context, e *events.Event) error {
 		e.Type = typ
 		e.ID = cleanID(e.Source + ":" + typ + ":" + s.ID)
 	}
+	return nil
+}
+
+const (
+	cieloCheckoutHost = "cieloecommerce.cielo.com.br"
+	cieloCheckoutPath = "/api/public/v1/orders/"
+)
+
+// enrichCheckout follows the address of a notification in JSON, which has to be Cielo's own. The answer has the fields of
+// the form.
+func (c *cielo) enrichCheckout(ctx context.Context, e *events.Event) error {
+	if err := pinned(e.Data.Order.URL, []string{cieloCheckoutHost}, cieloCheckoutPath); err != nil {
+		return errors.New("the order's address is not Cielo's")
+	}
+	answer, err := c.checkout.get(ctx, strings.TrimPrefix(e.Data.Order.URL, "https://"+cieloCheckoutHost))
+	if err != nil {
+		return fmt.Errorf("checkout: %w", err)
+	}
+	got, address := readCieloCheckout(answer), e.Data.Order.URL
+	if got.facts[0].typ != "" && got.ignored == "" {
+		e.Type = got.facts[0].typ
+	}
+	e.ID, e.Data.Contact, e.Data.Order = cleanID(e.Source+":"+e.Type+":"+got.facts[0].id), got.facts[0].data.Contact, got.facts[0].data.Order
+	e.Data.Order.URL = address // it can be followed again
 	return nil
 }
 

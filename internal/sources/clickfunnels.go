@@ -37,20 +37,21 @@ func (*clickfunnels) greet(d *delivery) (Reply, bool, error) {
 
 var (
 	clickfunnelsPerson = personPaths{
-		email: "contact.email_address|email_address|purchase.contact.email|contact.email|email",
-		first: "contact.first_name|first_name", last: "contact.last_name|last_name",
-		name: "contact.name|name", phone: "contact.phone_number|phone_number|contact.phone|phone", id: "contact.id|contact_id",
+		email: "contact.email_address|email_address|order.contact.email_address|purchase.contact.email|contact.email|email",
+		first: "contact.first_name|first_name|order.contact.first_name", last: "contact.last_name|last_name|order.contact.last_name",
+		name: "contact.name|name", phone: "contact.phone_number|phone_number|order.contact.phone_number|contact.phone|phone",
+		id:    "contact.id|contact_id|order.contact.id",
 		line1: "contact.address|address", city: "contact.city|city", region: "contact.state|state",
 		postal: "contact.zip|zip", country: "contact.country|country",
 	}
 	clickfunnelsOrder = orderPaths{
-		id: "id", number: "order_number|public_id|number",
+		id: "order_id|id", number: "order_number|order_id|public_id|number",
 		total: "total_amount|total_charge_amount|amount.fractional_major", tax: "tax_amount",
 		shipping: "shipping_amount",
 		discount: "discount_amount", currency: "currency|currency_code", status: "billing_status|status", items: "line_items|products",
 		item: itemPaths{
-			sku: "product_variant.sku|sku|products_price.id", name: "product.name|name|description", quantity: "quantity",
-			price: "unit_amount|amount|price.amount", product: "product.id|product_id|id",
+			sku: "product_variant.sku|products_variant.sku|sku|products_price.id", name: "product.name|name|description", quantity: "quantity",
+			price: "unit_amount|amount|price.amount", product: "product.id|products_variant.product_id|product_id|id",
 		},
 	}
 	clickfunnelsTypes = map[string]string{
@@ -86,6 +87,9 @@ func (c *clickfunnels) read(d *delivery) (reading, error) {
 	at := or(body.at("created_at").time(), data.at("created_at").time())
 	f := fact{typ: clickfunnelsTypes[topic], id: subject, at: at, updated: or(data.at("updated_at").time(), at)}
 	f.data.Contact = clickfunnelsPerson.read(data)
+	if topic == "orders/invoice.paid" && data.at("line_items.0.period_number").int() > 1 { // the first is in order.completed
+		f.typ = "subscription.renewed"
+	}
 	group, _, _ := strings.Cut(f.typ, ".")
 	switch {
 	case f.typ == "" || f.typ == "customer.updated" || f.typ == "subscription.resumed" || f.typ == "subscription.payment_failed":
@@ -105,8 +109,8 @@ func (c *clickfunnels) read(d *delivery) (reading, error) {
 		o := clickfunnelsOrder.read(data)
 		f.data.Order = o
 		f.data.Subscription = &events.Subscription{
-			ID: subject, Status: data.get("service_status|status"),
-			Plan: data.get("line_items.0.product.name|products.0.name"), Amount: o.Total, Currency: o.Currency,
+			ID: or2(data.get("order_id"), subject), Status: data.get("service_status|status"),
+			Plan: data.get("line_items.0.product.name|line_items.0.description|products.0.name"), Amount: o.Total, Currency: o.Currency,
 		}
 	case "membership":
 		f.data.Membership = &events.Membership{ID: subject, Plan: data.get("course.title|course_id"), Status: data.get("status")}

@@ -125,3 +125,40 @@ func TestPayPalIPNPostBack(t *testing.T) {
 		t.Errorf("a payment to somebody else: %v", err)
 	}
 }
+
+// BigCommerce tells a refund by its id, and again as a change of the order's status: the look-up gives both one id.
+func TestBigCommerceRefundIsOneFact(t *testing.T) {
+	a := newAPI(t, map[string]string{
+		"/v2/orders/250":          `{"id":250,"total_inc_tax":"59.90","refunded_amount":"30.00","currency_code":"EUR","billing_address":{"email":"ada@example.com"}}`,
+		"/v2/orders/250/products": `[]`,
+		"/v3/orders/250/payment_actions/refunds": `{"data":[{"id":2,"total_amount":"10.00","created":"2026-11-01T10:00:00Z"},
+			{"id":3,"total_amount":"20.00","reason":"torn","created":"2026-11-20T11:00:04Z"}]}`,
+	})
+	cfg := testConfig(t, "bigcommerce")
+	cfg.Enrich = a.enrich()
+	src := mustNew(t, cfg, testDeps())
+	for _, sample := range []string{"order.refund.created.json", "order.refunded.json"} {
+		e := opened(t, src, "", testdata(t, "bigcommerce/"+sample))
+		if err := src.(Enricher).Enrich(context.Background(), &e); err != nil || e.ID != "shop:order.refunded:250:3" || e.Data.Refund.Amount != "20.00" || e.Data.Refund.Reason != "torn" {
+			t.Errorf("%s: %s %+v %v", sample, e.ID, e.Data.Refund, err)
+		}
+	}
+}
+
+// A notification's address is followed to Cielo only.
+func TestCieloCheckoutAddressIsPinned(t *testing.T) {
+	cfg := testConfig(t, "cielo")
+	a := newAPI(t, nil)
+	cfg.Enrich = a.enrich()
+	src := mustNew(t, cfg, testDeps())
+	for _, address := range []string{"https://evil.example.com/api/public/v1/orders/x", "http://cieloecommerce.cielo.com.br/api/public/v1/orders/x", "https://cieloecommerce.cielo.com.br/other", ""} {
+		e := opened(t, src, "", []byte(`{"MerchantOrderNumber":"1","Url":"`+address+`x"}`))
+		e.Enrich = "checkout"
+		if e.Data.Order == nil {
+			continue
+		}
+		if err := src.(Enricher).Enrich(context.Background(), &e); err == nil || len(a.asked) > 0 {
+			t.Errorf("%s was followed: %v", address, a.asked)
+		}
+	}
+}

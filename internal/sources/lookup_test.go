@@ -139,6 +139,9 @@ func TestEnrich(t *testing.T) {
 		{"cielo", "", "notification.json", map[string]string{
 			"/1/sales/0d2ff85e-594c-47b9-ad27-bb645a103db4": `{"MerchantOrderId":"4711","Customer":{"Name":"Ada Example","Email":"ada@example.com"},"Payment":{"Status":11,"Amount":15700,"VoidedAmount":5700,"Currency":"BRL"}}`,
 		}, "secret", whoAndWhat, "order.refunded ada@example.com Ada 57.00 of 157.00"},
+		{"cielo", "", "checkout.json", map[string]string{
+			"/api/public/v1/orders/799a0de8-89c3-5d17-c670-6b29d7f00175/1db9226aea8b54e6b2972e9b745b89c7": `{"order_number":"4711","checkout_cielo_order_number":"b9ab1956","amount":5990,"payment_status":2,"customer_name":"Ada Example","customer_email":"ada@example.com"}`,
+		}, "secret", whoAndWhat, "order.paid ada@example.com Ada"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.kind+" "+tt.sample, func(t *testing.T) {

@@ -117,8 +117,8 @@ func (w *wordpress) read(d *delivery) (reading, error) {
 		f.typ = body.get("event|event_type")
 	}
 	f.data = w.data(body, f.typ)
-	if o := f.data.Order; o != nil && o.ID != "" && strings.HasPrefix(f.typ, "order.") {
-		f.id = o.ID
+	if o := f.data.Order; o != nil && o.ID != "" && (strings.HasPrefix(f.typ, "order.") || strings.HasPrefix(f.typ, "subscription.")) {
+		f.id = o.ID // every payment is an order of its own
 	}
 	group, _, _ := strings.Cut(f.typ, ".")
 	if group == "membership" && f.data.Membership != nil && f.data.Membership.ID == "0" { // Paid Memberships Pro: level 0 is none
