@@ -25,7 +25,7 @@ func (g *group) room(ln *lane) int {
 
 func (g *group) openLane(ctx context.Context, ln *lane) error {
 	name := ln.priority.String()
-	c, err := g.q.consume(ctx, streamWork, "disp-"+g.name+"-"+name, g.lease.Epoch(), workSubject(g.name, ln.priority))
+	c, err := g.q.consume(ctx, workStream(g.name), "disp-"+g.name+"-"+name, g.lease.Epoch(), workSubject(g.name, ln.priority))
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (g *group) closeIdle(ctx context.Context) {
 func (g *group) lookAgain(ctx context.Context) error {
 	for _, ln := range g.lanes {
 		if ln.consumer == nil {
-			_, err := g.q.get(ctx, streamWork, 1, jetstream.WithGetMsgSubject(workSubject(g.name, ln.priority)))
+			_, err := g.q.get(ctx, workStream(g.name), 1, jetstream.WithGetMsgSubject(workSubject(g.name, ln.priority)))
 			if errors.Is(err, jetstream.ErrMsgNotFound) {
 				continue
 			}
@@ -69,7 +69,7 @@ func (g *group) closeLane(ctx context.Context, ln *lane) {
 	}
 	name := ln.consumer.CachedInfo().Name
 	ln.consumer = nil
-	if err := g.q.streams[streamWork].DeleteConsumer(ctx, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+	if err := g.q.streams[workStream(g.name)].DeleteConsumer(ctx, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		g.q.log.Debug("a consumer was not deleted", "consumer", name, "err", err)
 	}
 }

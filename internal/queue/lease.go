@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/nats-io/nats.go"
@@ -16,6 +17,8 @@ import (
 const frontUnit = "front"
 
 func groupUnit(group string) string { return "group." + group }
+
+func groupOf(unit string) string { return strings.TrimPrefix(unit, groupUnit("")) }
 
 // ownership is what the ledger bucket holds of a unit. Every change is a compare-and-set on the value before it,
 // so a former owner that wakes up cannot change anything.
@@ -70,8 +73,8 @@ func (q *Queue) acquire(ctx context.Context, m membership, unit string) (*lease,
 		}
 	}
 	next := l.held
-	if l.since = next.Since; next.Owner != "" { // not given back: its owner crashed, and may have begun anything
-		if l.since, err = q.lastSeq(ctx, streamWork); err != nil {
+	if l.since = next.Since; next.Owner != "" && unit != frontUnit { // not given back: its owner crashed, and may have begun anything
+		if l.since, err = q.lastSeq(ctx, workStream(groupOf(unit))); err != nil {
 			return nil, err
 		}
 	}
@@ -145,7 +148,7 @@ func (l *lease) release(ctx context.Context) error {
 	next.Owner = ""
 	var err error
 	if l.unit != frontUnit {
-		next.Since, err = l.q.lastSeq(ctx, streamWork)
+		next.Since, err = l.q.lastSeq(ctx, workStream(groupOf(l.unit)))
 	}
 	if err == nil {
 		err = l.store(ctx, next)

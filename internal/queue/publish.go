@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -47,6 +48,31 @@ func (q *Queue) publish(ctx context.Context, msgs []*nats.Msg) ([]stored, error)
 		msgs = msgs[n:]
 	}
 	return all, nil
+}
+
+// publishWork publishes pointers to the shards of WORK, side by side; those of one group stay in order. As for publish, some
+// may be stored when it fails.
+func (q *Queue) publishWork(ctx context.Context, pointers []*nats.Msg) error {
+	shards := map[string][]*nats.Msg{}
+	for _, m := range pointers {
+		shard := part(m.Subject, 1)
+		shards[shard] = append(shards[shard], m)
+	}
+	var all sync.WaitGroup
+	failed := make(chan error, len(shards))
+	for _, msgs := range shards {
+		all.Go(func() {
+			_, err := q.publish(ctx, msgs)
+			failed <- err
+		})
+	}
+	all.Wait()
+	close(failed)
+	var errs []error
+	for err := range failed {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // cut tells how many messages go together.

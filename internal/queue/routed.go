@@ -38,7 +38,7 @@ func (r *router) write(ctx context.Context, d *draft) error {
 	if err := r.q.register(ctx, d.woken); err != nil {
 		return err
 	}
-	if _, err := r.q.publish(ctx, d.pointers); err != nil {
+	if err := r.q.publishWork(ctx, d.pointers); err != nil {
 		return fmt.Errorf("line events up: %w", err)
 	}
 	if err := r.q.Record(ctx, d.outcomes...); err != nil {

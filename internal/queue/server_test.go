@@ -98,7 +98,7 @@ func TestPublishers(t *testing.T) {
 	if n := len(overheard); n != 1 { // the acknowledgement
 		t.Errorf("a publisher hears %d messages", n)
 	}
-	for _, subject := range []string{"ingest.default.shop", "intake.new", "ev.default.shop.none", "work.default.urgent.none", "$JS.API.STREAM.LIST", "$KV.ledger.salt", subjectWake, "bridge.ask.x"} {
+	for _, subject := range []string{"ingest.default.shop", "intake.new", "ev.default.shop.none", "work.0.default.urgent", "$JS.API.STREAM.LIST", "$KV.ledger.salt", subjectWake, "bridge.ask.x"} {
 		if err := nc.Publish(subject, body); err != nil {
 			t.Fatal(err)
 		}

@@ -260,7 +260,7 @@ func TestFencing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	former, err := q.consume(ctx, streamWork, "disp-g-normal", 1, "work.g.normal")
+	former, err := q.consume(ctx, workStream("g"), "disp-g-normal", 1, workSubject("g", events.Normal))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +268,7 @@ func TestFencing(t *testing.T) {
 	if err != nil || len(held) != 2 {
 		t.Fatalf("%d, %v", len(held), err)
 	}
-	next, err := q.consume(ctx, streamWork, "disp-g-normal", 2, "work.g.normal")
+	next, err := q.consume(ctx, workStream("g"), "disp-g-normal", 2, workSubject("g", events.Normal))
 	if err != nil {
 		t.Fatal(err)
 	}

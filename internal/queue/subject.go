@@ -4,6 +4,8 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"hash/fnv"
+	"strconv"
 	"strings"
 
 	"bridge/internal/events"
@@ -17,7 +19,7 @@ const (
 	subjectEnrich   = "intake.enrich" // single events whose sender has to be asked
 	subjectIngest   = "ingest."       // ingest.<account>.<source>, written by publishers
 	subjectEvents   = "ev."           // ev.<account>.<source>
-	subjectWork     = "work."         // work.<group>.<lane>
+	subjectWork     = "work."         // work.<shard>.<group>.<lane>
 	subjectOut      = "out."          // out.<process>
 	subjectFailed   = "failed."       // failed.<account>.<key>
 	subjectExchange = "exchange."     // exchange.<process>.<exchangesBucket since 1970>
@@ -74,7 +76,19 @@ func eventSubject(e *events.Event) string {
 }
 
 func workSubject(group string, lane events.Priority) string {
-	return subjectWork + group + "." + lane.String()
+	return workOf(group) + lane.String()
+}
+
+// workOf is what the subjects of a group's work begin with.
+func workOf(group string) string { return subjectWork + workShard(group) + "." + group + "." }
+
+// workStream is the stream of a group's work.
+func workStream(group string) string { return streamWork + workShard(group) }
+
+func workShard(group string) string {
+	h := fnv.New32a()
+	h.Write([]byte(group))
+	return strconv.Itoa(int(h.Sum32() % workShards))
 }
 
 func failedSubject(account, key string) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -55,9 +56,16 @@ func (w *work) watch() {
 
 // sweep looks at every registered group that is not open.
 func (w *work) sweep(ctx context.Context) error {
-	info, err := w.q.info(ctx, streamWork)
-	if err != nil || info.State.Msgs == 0 {
-		return err
+	waiting := uint64(0)
+	for shard := range workShards {
+		info, err := w.q.info(ctx, streamWork+strconv.Itoa(shard))
+		if err != nil {
+			return err
+		}
+		waiting += info.State.Msgs
+	}
+	if waiting == 0 {
+		return nil
 	}
 	groups, err := w.registered(ctx)
 	if err != nil {
@@ -82,11 +90,11 @@ func (w *work) look(ctx context.Context, name string, lanes []events.Priority) e
 	if open || w.members.owner(groupUnit(name)) != w.members.self() {
 		return nil
 	}
-	filter := subjectWork + name + ".*"
+	filter := workOf(name) + "*"
 	if len(lanes) == 1 {
 		filter = workSubject(name, lanes[0])
 	}
-	_, err := w.q.get(ctx, streamWork, 1, jetstream.WithGetMsgSubject(filter))
+	_, err := w.q.get(ctx, workStream(name), 1, jetstream.WithGetMsgSubject(filter))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil
 	}

@@ -35,7 +35,7 @@ func (s *stage) stuck(t *testing.T) {
 		t.Error(err)
 		return
 	}
-	work, err := js.Stream(t.Context(), "WORK")
+	work, err := js.Stream(t.Context(), "WORK_0")
 	if err != nil {
 		t.Error(err)
 		return
