@@ -120,11 +120,9 @@ func postOrder(ctx context.Context, c *http.Client, base string, body []byte) (i
 	if err != nil {
 		return 0, err
 	}
-	mac := hmac.New(sha256.New, []byte(shopSecret))
-	mac.Write(body)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-WC-Webhook-Topic", "order.updated")
-	req.Header.Set("X-WC-Webhook-Signature", base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	req.Header.Set("X-WC-Webhook-Signature", signed(shopSecret, body))
 	res, err := c.Do(req)
 	if err != nil {
 		return 0, err
@@ -132,6 +130,13 @@ func postOrder(ctx context.Context, c *http.Client, base string, body []byte) (i
 	defer res.Body.Close()
 	_, err = io.Copy(io.Discard, res.Body)
 	return res.StatusCode, err
+}
+
+// signed is WooCommerce's signature.
+func signed(secret string, body []byte) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write(body)
+	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
 // api asks the console.
