@@ -206,7 +206,7 @@ func (f *file) decode(content []byte) {
 		return
 	}
 	if f.isAccount() {
-		name := strings.TrimSuffix(filepath.Base(f.path), filepath.Ext(f.path))
+		name := stem(f.path)
 		a := &Account{}
 		f.d.decode(f.body, reflect.ValueOf(a).Elem())
 		f.doc.Accounts = map[string]*Account{name: a}
@@ -221,6 +221,9 @@ func (f *file) decode(content []byte) {
 	}
 	f.check()
 }
+
+// stem is the name of a file without its folder and what follows the dot.
+func stem(path string) string { return strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)) }
 
 // isAccount tells the body of an account from a document: it has an account's keys and none of a document's.
 func (f *file) isAccount() bool {

@@ -14,13 +14,20 @@ var ErrOneFile = errors.New("accounts can be put and deleted only where the conf
 // ErrNoAccount is what removing an account gives that is not there.
 var ErrNoAccount = errors.New("there is no such account")
 
-// Put writes the body of one account, YAML or JSON, into the directory of c as <name>.yaml, once it has no mistakes beside
-// the rest of c; Reload puts it in force. What is wrong comes as Mistakes. References (${env:…}) are not taken:
+// Put writes the body of one account, YAML or JSON, into the directory of c, once it has no mistakes beside the rest of c:
+// in place of the file that holds the account alone, which then takes its name, or as <name>.yaml; Reload puts it in force. What is wrong comes as Mistakes. References (${env:…}) are not taken:
 // whoever may put accounts need not be allowed to read this machine's files.
 func Put(c *Config, name string, body []byte) error {
-	path, err := c.ownFile(name)
+	own, err := c.ownFile(name)
 	if err != nil {
 		return err
+	}
+	path := own
+	if stem(own) != name { // a bare body is named like its file
+		path = filepath.Join(c.Path, name+".yaml")
+		if _, err := os.Lstat(path); err == nil {
+			return Mistakes{{File: own, Text: "this file holds account " + name + ", and " + path + " is there too", Hint: "give both the names of their accounts"}}
+		}
 	}
 	f := &file{path: path}
 	f.d = &decoder{file: name, expander: expander{closed: true}}
@@ -29,10 +36,15 @@ func Put(c *Config, name string, body []byte) error {
 		f.d.wrong(place{}, "the body of one account is expected here", "{app: ab123, keap: {…}, …}")
 	}
 	if len(f.d.mistakes) == 0 {
-		assemble(c.Path, append(c.others(path), f), time.Now())
+		assemble(c.Path, append(c.others(own), f), time.Now())
 	}
 	if len(f.d.mistakes) > 0 {
 		return f.d.mistakes.sort()
+	}
+	if path != own {
+		if err := os.Rename(own, path); err != nil { // a whole document is the same account under any name
+			return err
+		}
 	}
 	return replaceFile(path, body)
 }
@@ -61,10 +73,27 @@ func (c *Config) ownFile(name string) (string, error) {
 	if a := c.Accounts[name]; a != nil {
 		path = a.File
 	}
-	if f := c.files[path]; f != nil && (len(f.doc.Accounts) != 1 || f.doc.Accounts[name] == nil || len(f.doc.RuleSets)+len(f.doc.Notify) > 0) {
-		return "", Mistakes{{File: path, Text: "this file holds more than account " + name, Hint: "change it there"}}
+	versions := []*file{c.files[path]}
+	if _, err := os.Lstat(path); err == nil { // somebody may have added to it since
+		versions = append(versions, readFile(path, os.LookupEnv))
+	}
+	for _, f := range versions {
+		if f != nil && !f.holdsOnly(name) {
+			return "", Mistakes{{File: path, Text: "this file holds more than account " + name, Hint: "change it there"}}
+		}
 	}
 	return path, nil
+}
+
+// holdsOnly tells whether nothing but the account, or nothing at all, would be lost with the file.
+func (f *file) holdsOnly(name string) bool {
+	others := len(f.doc.RuleSets) + len(f.doc.Notify)
+	for account := range f.doc.Accounts {
+		if account != name {
+			others++
+		}
+	}
+	return others == 0
 }
 
 // others are the files of c but one, as they are in force.

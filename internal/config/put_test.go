@@ -62,6 +62,60 @@ func TestPutAndRemove(t *testing.T) {
 	}
 }
 
+// TestPutInPlaceOfOthers: an account keeps its name wherever it stood, and no other account is lost.
+func TestPutInPlaceOfOthers(t *testing.T) {
+	wrapped := func(accounts ...string) string {
+		text := "accounts:\n"
+		for _, a := range accounts {
+			text += "  " + a + ": {app: ab123, keap: {service_account_key: KeapAK-1}}\n"
+		}
+		return text
+	}
+	for name, test := range map[string]struct {
+		files map[string]string
+		later map[string]string // put there behind the back of what is in force
+		want  string            // accounts afterwards, or the mistake
+	}{
+		"another file name":          {files: map[string]string{"a.yaml": wrapped("alpha")}, want: "alpha"},
+		"its own file name, wrapped": {files: map[string]string{"alpha.yml": wrapped("alpha"), "b.yaml": wrapped("beta")}, want: "alpha beta"},
+		"names crossed":              {files: map[string]string{"a.yaml": wrapped("alpha"), "alpha.yaml": wrapped("beta")}, want: "alpha.yaml is there too"},
+		"one added since":            {files: map[string]string{"a.yaml": wrapped("alpha")}, later: map[string]string{"a.yaml": wrapped("alpha", "beta")}, want: "more than account alpha"},
+		"a mistake in the file":      {files: map[string]string{"alpha.yaml": shop("A")}, later: map[string]string{"alpha.yaml": shop("A") + "surplus: 1\n"}, want: "alpha"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := write(t, test.files)
+			c, err := Load(folder)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for file, text := range test.later {
+				if err := os.WriteFile(filepath.Join(folder, file), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := Put(c, "alpha", []byte(shop("B"))); err != nil {
+				if !strings.Contains(err.Error(), test.want) {
+					t.Errorf("got %v, want %s", err, test.want)
+				}
+				if c, wrong := Reload(c); len(wrong) > 0 || len(c.Accounts["alpha"].Rules) > 0 {
+					t.Errorf("what was refused changed something: %s", mistaken(wrong))
+				}
+				return
+			}
+			c, wrong := Reload(c)
+			if len(wrong) > 0 || names(c) != test.want || tagOf(t, c, "alpha") != "B" {
+				t.Errorf("accounts are %s, mistakes %s", names(c), mistaken(wrong))
+			}
+			if err := Remove(c, "alpha"); err != nil {
+				t.Error(err)
+			}
+			if c, wrong := Reload(c); len(wrong) > 0 || c.Accounts["alpha"] != nil {
+				t.Errorf("alpha was not removed: %s, mistakes %s", names(c), mistaken(wrong))
+			}
+		})
+	}
+}
+
 func TestPutIntoOneFile(t *testing.T) {
 	folder := write(t, map[string]string{"bridge.yaml": "accounts: {one: {app: ab123, keap: {service_account_key: KeapAK-1}}}\n"})
 	c, err := Load(filepath.Join(folder, "bridge.yaml"))
