@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
@@ -59,8 +60,13 @@ func (a *App) configure(_ context.Context, account string, body []byte) error {
 	} else {
 		err = config.Put(cfg, account, body)
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		a.reloadNow()
+	case errors.Is(err, config.ErrNoAccount):
+		return &ops.Error{Kind: ops.NotFound, Message: fmt.Sprintf("there is no account %q", account), Hint: "bridge status lists the accounts", Cause: err}
+	case errors.Is(err, config.ErrOneFile):
+		return &ops.Error{Kind: ops.Conflict, Message: err.Error(), Hint: "BRIDGE_CONFIG names a directory then", Cause: err}
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -166,10 +167,15 @@ func (c *Console) configure(w http.ResponseWriter, r *http.Request, who identity
 		return &refusal{status: http.StatusNotFound, detail: "accounts of this process are configured in files only"}
 	}
 	account := r.PathValue("account")
-	if err := c.Desk.Audit(r.Context(), who.name, action, account, ""); err != nil {
+	err := c.Configure(r.Context(), account, body)
+	outcome := ""
+	if err != nil {
+		outcome = "refused"
+	}
+	// What has changed is written down even for somebody who has gone away.
+	if err := c.Desk.Audit(context.WithoutCancel(r.Context()), who.name, action, account, outcome); err != nil {
 		return err
 	}
-	err := c.Configure(r.Context(), account, body)
 	var asked *ops.Error
 	if err != nil && !errors.As(err, &asked) {
 		// Mistakes in a configuration are for the one who wrote it; secrets are never part of them.
