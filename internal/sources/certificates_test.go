@@ -221,3 +221,20 @@ func TestPayPalCertificateOfSomebodyElse(t *testing.T) {
 		}
 	}
 }
+
+// A certificate's address comes from a header: only the sender's own is followed.
+func TestCertificateAddressesArePinned(t *testing.T) {
+	for address, ok := range map[string]bool{
+		"https://api.paypal.com/v1/notifications/certs/CERT-1": true, "https://api-m.sandbox.paypal.com/v1/notifications/certs/CERT-1": true,
+		"": false, "http://api.paypal.com/v1/notifications/certs/x": false, "https://evil.example.com/v1/notifications/certs/x": false,
+		"https://api.paypal.com.example.com/v1/notifications/certs/x": false, "https://api.paypal.com@example.com/v1/notifications/certs/x": false,
+		"https://api.paypal.com/v1/notifications/certs/../../x": false, "https://api.paypal.com/v1/notifications/certs/%2e%2e/x": false,
+		"https://api.paypal.com:8443/v1/notifications/certs/x": false, "https://api.paypal.com/other/x": false,
+		"https://api.paypal.com/v1/notifications/certs/x?y=1": false, "//api.paypal.com/v1/notifications/certs/x": false,
+		"https://127.0.0.1/v1/notifications/certs/x": false, "https://api.paypal.com/v1/notifications/certs/x#y": false,
+	} {
+		if err := pinned(address, paypalHosts, paypalCertPath); (err == nil) != ok || !ok && statusOf(err) != http.StatusUnauthorized {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}

@@ -17,8 +17,9 @@ import (
 // cart has webhooks is better served by those.
 var ewayKind = &Kind{
 	Name: "eway", Title: "Eway (Rapid API)",
-	Proof:  "nothing is delivered: transactions are asked for with the API key; an AccessCode only hints at one and is looked up",
-	Sweeps: "settled transactions, from /Search/Settlement", Thin: "transactions name their buyer in /Transaction only: enrich is always needed",
+	Proof:   "nothing is delivered: transactions are asked for with the API key; an AccessCode only hints at one and is looked up",
+	Retries: "nothing is delivered; the next sweep asks again",
+	Sweeps:  "settled transactions, from /Search/Settlement", Thin: "transactions name their buyer in /Transaction only: enrich is always needed",
 	Methods: postAndGet, takes: []string{"enrich", "sweep"}, open: openEway,
 }
 
