@@ -2,8 +2,12 @@
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(shell git rev-parse --short HEAD 2>/dev/null)
-# The linter is pinned here and nowhere else; it is built from source by `make lint`.
+# Tools are pinned here and nowhere else, and built from source.
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+GORELEASER  = github.com/goreleaser/goreleaser/v2@v2.16.0
+CYCLONEDX   = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 .DEFAULT_GOAL := help
 
@@ -65,6 +69,37 @@ figures: ## the table of what the quota planner does on such days, beside its ba
 docs: ## write docs/commands.md and the manual pages (dist/man1) from the commands' help
 	$(GO) test -count 1 -run TestCommandsDocument ./cmd/bridge -update
 	$(GO) run ./cmd/bridge man dist/man1
+
+.PHONY: torture
+torture: ## processes, servers and a cluster under all troubles: TORTURE (60s) of them; needs root for what cuts networks
+	$(GO) test -v -count 1 -timeout 1h ./test/torture -run 'TestTorture$$' -duration $${TORTURE:-60s}
+	$(GO) test -v -count 1 -timeout 30m ./test/torture -run TestTakeovers -events 10000
+	$(GO) test -v -count 1 -timeout 30m ./test/torture -run TestPartition -cluster
+
+.PHONY: vuln
+vuln: ## known weaknesses of what the binary uses, where their database can be reached
+	@if $(GO) run $(GOVULNCHECK) -version 2>&1 | grep -q '^Scanner' && curl -fsS -m 10 -o /dev/null https://vuln.go.dev/index/db.json; then \
+	  $(GO) run $(GOVULNCHECK) ./...; \
+	else echo "skipped: govulncheck: https://vuln.go.dev cannot be reached from here"; fi
+
+.PHONY: sbom
+sbom: build ## dist/bridge.cdx.json: the modules in bin/bridge, as CycloneDX
+	@mkdir -p dist
+	$(GO) run $(CYCLONEDX) bin -json -output dist/bridge.cdx.json bin/bridge
+
+.PHONY: reproducible
+reproducible: ## the same commit, built in two places, gives the same bytes
+	@of=$$(git rev-parse HEAD) && a=$$(mktemp -d) && b=$$(mktemp -d) && trap 'rm -rf "$$a" "$$b"' EXIT && for d in "$$a" "$$b"; do \
+	  git archive $$of | tar x -C "$$d" && (cd "$$d" && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=check' -o bridge ./cmd/bridge) || exit 1; \
+	done && cmp "$$a/bridge" "$$b/bridge" && sha256sum "$$a/bridge" | cut -d' ' -f1 | sed 's/^/reproducible: /'
+
+.PHONY: release
+release: ## archives for all platforms with checksums and SBOM, of the tag that is checked out
+	$(GO) run $(GORELEASER) release --clean
+
+.PHONY: snapshot
+snapshot: ## the same of what is checked out, without publishing anything
+	$(GO) run $(GORELEASER) release --snapshot --clean
 
 .PHONY: clean
 clean: ## remove what was built

@@ -4,6 +4,7 @@ package torture
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -35,17 +36,18 @@ func (s *stage) stuck(t *testing.T) {
 		t.Error(err)
 		return
 	}
-	work, err := js.Stream(t.Context(), "WORK_0")
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	t.Logf("WORK: %+v", work.CachedInfo().State)
-	list := work.ListConsumers(t.Context())
-	for c := range list.Info() {
-		t.Logf("%s: delivered %+v, acknowledged %+v, outstanding %d, pending %d", c.Name, c.Delivered, c.AckFloor, c.NumAckPending, c.NumPending)
-	}
-	if err := list.Err(); err != nil {
-		t.Error(err)
+	for work := range js.ListStreams(t.Context()).Info() {
+		if !strings.HasPrefix(work.Config.Name, "WORK") || work.State.Msgs == 0 {
+			continue
+		}
+		t.Logf("%s: %+v", work.Config.Name, work.State)
+		stream, err := js.Stream(t.Context(), work.Config.Name)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for c := range stream.ListConsumers(t.Context()).Info() {
+			t.Logf("%s: delivered %+v, acknowledged %+v, outstanding %d, pending %d", c.Name, c.Delivered, c.AckFloor, c.NumAckPending, c.NumPending)
+		}
 	}
 }
