@@ -79,8 +79,40 @@ func writeAccount(w io.Writer, name string, a *ops.AccountStatus) {
 	fmt.Fprintf(t, "  events\tdone %d\tfailed %d\tin doubt %d\n", a.Done, a.Failed, a.InDoubt)
 	fmt.Fprintf(t, "  calls\t%.1f a second\tworked by %s\n", a.Rate, dash(a.Owner))
 	_ = t.Flush()
+	writePlan(w, a.Plan)
 	for _, r := range slices.Sorted(maps.Keys(a.ByReason)) {
 		fmt.Fprintf(w, "    %s: %s\n", r, on.paint(red, fmt.Sprint(a.ByReason[r])))
+	}
+}
+
+// writePlan says what the calls that the day has left are meant for, and what of each priority moves to tomorrow.
+func writePlan(w io.Writer, p *ops.Plan) {
+	if p == nil || p.Urgent.Waiting+p.Normal.Waiting+p.Bulk.Waiting == 0 {
+		return
+	}
+	basis := "as reserve: says"
+	if p.Forecast {
+		basis = "as in the last days"
+	}
+	fmt.Fprintf(w, "  plan: %d calls left today, more expected: urgent %d, normal %d (%s)\n", p.Left, p.Urgent.Expected, p.Normal.Expected, basis)
+	for _, s := range []struct {
+		name string
+		ops.Share
+	}{{"urgent", p.Urgent}, {"normal", p.Normal}, {"bulk", p.Bulk}} {
+		if s.Waiting == 0 {
+			continue
+		}
+		line := fmt.Sprintf("    %s: %d calls wait", s.name, s.Waiting)
+		if s.ETA != nil {
+			line += ", made by about " + s.ETA.Local().Format("2006-01-02 15:04")
+		}
+		if s.Tomorrow > 0 {
+			line += fmt.Sprintf("; %d of them tomorrow or later: %s", s.Tomorrow, s.Why)
+		}
+		fmt.Fprintln(w, line)
+	}
+	if p.Linger > 0 {
+		fmt.Fprintf(w, "    tags of normal work wait up to %s for company, to save calls\n", time.Duration(p.Linger)*time.Second)
 	}
 }
 

@@ -33,6 +33,7 @@ var (
 	quotaUsed      = gauge("bridge_quota_used", "Calls made in the window by everybody, as far as is known.", "group", "window")
 	quotaElsewhere = gauge("bridge_quota_elsewhere", "Of these, calls that Keap counted and the bridge did not make.", "group", "window")
 	quotaClosed    = gauge("bridge_quota_closed_seconds", "How long no call may go; absent when one may.", "group", "window")
+	callsTomorrow  = gauge("bridge_calls_tomorrow", "Of the calls that wait, those that will not be made today, by priority.", "group", "priority")
 	etaSeconds     = gauge("bridge_eta_seconds", "When the calls that wait are made, from now, by priority.", "group", "priority")
 	callsFlying    = gauge("bridge_keap_calls_in_flight", "Calls to Keap on their way.", "group")
 	stepsWaiting   = gauge("bridge_keap_steps_waiting", "Steps that wait for a permit or for company, by priority.", "group", "priority")
@@ -54,7 +55,7 @@ var (
 )
 
 var allGauges = []*prometheus.Desc{
-	quotaLimit, quotaUsed, quotaElsewhere, quotaClosed, etaSeconds, callsFlying, stepsWaiting, leaseOwner, accountPaused, backlogEvents,
+	quotaLimit, quotaUsed, quotaElsewhere, quotaClosed, etaSeconds, callsTomorrow, callsFlying, stepsWaiting, leaseOwner, accountPaused, backlogEvents,
 	unroutedEvents, parkedEvents, failedEvents, doubtEvents, oldestSeconds, sourceSilent, configProblems, streamMessages, streamBytes,
 	streamLast, scrapeErrors, buildInfo,
 }
@@ -155,6 +156,7 @@ func (s scrape) quota(group string, q *quota.Outlook, now time.Time) {
 	for _, p := range events.Priorities {
 		if eta := q.ETA[p]; !eta.IsZero() {
 			s.put(etaSeconds, max(0, eta.Sub(now).Seconds()), group, p.String())
+			s.put(callsTomorrow, float64(q.Tomorrow[p]), group, p.String())
 		}
 	}
 }

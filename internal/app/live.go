@@ -126,6 +126,7 @@ func owner() string {
 // running fills in what a group in work knows.
 func (l *live) running(g *group, a *account, s *calls.Status, o *ops.Account) {
 	outlook(&s.Quota, o)
+	o.Plan.Linger = int(s.Linger.Seconds())
 	o.Rate = float64(s.Quota.Minute.Used-s.Quota.Minute.Elsewhere) / 60
 	for _, name := range []string{"", a.Name} {
 		if c, ok := s.Paused[name]; ok {
@@ -156,6 +157,7 @@ func outlook(q *quota.Outlook, o *ops.Account) {
 	o.Quota.Minute = ops.Window{Limit: q.Minute.Limit, Used: q.Minute.Used, Elsewhere: q.Minute.Elsewhere}
 	resets := q.Day.Resets.UTC()
 	o.Quota.Day = ops.Window{Limit: q.Day.Limit, Used: q.Day.Used, Elsewhere: q.Day.Elsewhere, ResetsAt: &resets}
+	o.Plan = planOf(q)
 	for _, eta := range q.ETA {
 		if eta.After(o.ETA) {
 			o.ETA = eta.UTC()

@@ -19,6 +19,7 @@ type Account struct {
 	Front [len(events.Priorities)]int
 	// ETA is when the backlog is through; zero when it cannot be told.
 	ETA    time.Time
+	Plan   *Plan   // of the day
 	Rate   float64 // calls a second over the last minute
 	Paused *Pause
 

@@ -26,6 +26,7 @@ type AccountStatus struct {
 	InDoubt  int        `json:"in_doubt"`
 	Done     int        `json:"done"`
 	ETA      *time.Time `json:"eta"`
+	Plan     *Plan      `json:"plan,omitempty"` // of the day, by priority
 	Paused   *Pause     `json:"paused"`
 	Rate     float64    `json:"rate"` // Keap calls a second over the last minute
 	Owner    string     `json:"owner,omitempty"`
@@ -75,7 +76,7 @@ func (d *Desk) Status(ctx context.Context) (Status, error) {
 	out := Status{Accounts: map[string]AccountStatus{}, Problems: problems}
 	for i := range accounts {
 		a := &accounts[i]
-		s := AccountStatus{Ready: a.Ready, Quota: a.Quota, Paused: a.Paused, Rate: a.Rate, Owner: a.Owner, ByReason: Reasons{}, Waits: Reasons{}}
+		s := AccountStatus{Ready: a.Ready, Quota: a.Quota, Plan: a.Plan, Paused: a.Paused, Rate: a.Rate, Owner: a.Owner, ByReason: Reasons{}, Waits: Reasons{}}
 		for p, n := range a.Front {
 			s.Backlog.add(events.Priority(p), n)
 		}

@@ -162,6 +162,9 @@ func (l *Ledger) arrivalLocked(now time.Time, c Class) (eta time.Time, tomorrow 
 		at = closed.Until
 	}
 	first := dayOf(now.Add(l.skew))
+	if dayOf(at.Add(l.skew)) > first {
+		tomorrow = l.plan.waiting[c]
+	}
 	room := l.roomLocked(now, c, ahead, dayOf(at.Add(l.skew)) == first)
 	for range maxDaysAhead * 24 {
 		server := at.Add(l.skew)
