@@ -96,8 +96,10 @@ func newGroup(w *work, name string) *group {
 // run owns and works the group until it has nothing to do or another process is to have it. What breaks a term starts a
 // new one, with everything unsettled delivered again.
 func (g *group) run() {
+	var late overdue
 	for g.w.ctx.Err() == nil {
 		err := g.term()
+		late.note(g.q.log, groupUnit(g.name), time.Now(), err)
 		if err == nil && g.w.forget(g) {
 			return
 		}
@@ -122,7 +124,7 @@ func (g *group) term() error {
 		return nil
 	}
 	g.w.opening <- struct{}{}
-	l, err := g.q.acquire(ctx, m, groupUnit(g.name))
+	l, err := g.w.take(ctx, groupUnit(g.name))
 	<-g.w.opening
 	if err != nil {
 		return err
@@ -154,9 +156,7 @@ func (g *group) end() {
 	for _, ln := range g.lanes {
 		g.closeLane(ctx, ln)
 	}
-	if err := g.lease.release(ctx); err != nil {
-		g.q.log.Warn("a quota group could not be given back", "group", g.name, "err", err)
-	}
+	g.w.giveBack(ctx, g.lease)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, t := range g.inHand {

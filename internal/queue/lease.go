@@ -38,8 +38,9 @@ type lease struct {
 
 	mu   sync.Mutex
 	held ownership
-	seq  uint64 // of the stored value
-	lost bool
+	seq  uint64 // of the stored value, as far as is known
+	lost bool   // another process has it
+	over bool   // it is being given back
 }
 
 // errOwned says that a living process owns the unit.
@@ -47,68 +48,98 @@ var errOwned = errors.New("another process owns the unit")
 
 // acquire takes a unit that nobody owns, or whose owner is gone.
 func (q *Queue) acquire(ctx context.Context, m membership, unit string) (*lease, error) {
-	self := m.self()
-	if self == "" || !m.valid() {
-		return nil, errOwned
+	l, next, err := q.claim(ctx, m, unit)
+	if err == nil {
+		err = l.store(ctx, next)
 	}
-	l := &lease{q: q, members: m, unit: unit}
-	msg, err := q.newest(ctx, streamLedger, subjectLedger+unit)
-	switch {
-	case errors.Is(err, jetstream.ErrMsgNotFound):
-	case err != nil:
-		return nil, fmt.Errorf("read the owner of %s: %w", unit, err)
-	default:
-		if err := json.Unmarshal(msg.Data, &l.held); err != nil {
-			return nil, fmt.Errorf("read the owner of %s: %w", unit, err)
-		}
-		l.seq = msg.Sequence
-	}
-	if owner := l.held.Owner; owner != "" && owner != self {
-		alive, err := m.alive(ctx, owner)
-		if err != nil {
-			return nil, err
-		}
-		if alive {
-			return nil, errOwned
-		}
-	}
-	next := l.held
-	if l.since = next.Since; next.Owner != "" && unit != frontUnit { // not given back: its owner crashed, and may have begun anything
-		if l.since, err = q.lastSeq(ctx, workStream(groupOf(unit))); err != nil {
-			return nil, err
-		}
-	}
-	next.Owner, next.Epoch = self, next.Epoch+1
-	if err := l.store(ctx, next); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return l, nil
 }
 
-// store writes what the ownership is to be; l.mu must be held or l not shared yet.
+// claim prepares what makes a unit ours, if it is to be had. Nothing is taken until it is stored.
+func (q *Queue) claim(ctx context.Context, m membership, unit string) (l *lease, next ownership, err error) {
+	self := m.self()
+	if self == "" || !m.valid() {
+		return nil, next, errOwned
+	}
+	l = &lease{q: q, members: m, unit: unit}
+	if l.held, l.seq, err = q.ownership(ctx, unit); err != nil {
+		return nil, next, err
+	}
+	if owner := l.held.Owner; owner != "" && owner != self {
+		alive, err := m.alive(ctx, owner)
+		if err != nil {
+			return nil, next, err
+		}
+		if alive {
+			return nil, next, errOwned
+		}
+	}
+	next = l.held
+	if l.since = next.Since; next.Owner != "" && unit != frontUnit { // not given back: its owner crashed, and may have begun anything
+		if l.since, err = q.lastSeq(ctx, workStream(groupOf(unit))); err != nil {
+			return nil, next, err
+		}
+	}
+	next.Owner, next.Epoch = self, next.Epoch+1
+	return l, next, nil
+}
+
+// ownership reads what the ledger says of a unit, and where; nothing at 0.
+func (q *Queue) ownership(ctx context.Context, unit string) (held ownership, seq uint64, err error) {
+	msg, err := q.newest(ctx, streamLedger, subjectLedger+unit)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return held, 0, nil
+	}
+	if err == nil {
+		seq, err = msg.Sequence, json.Unmarshal(msg.Data, &held)
+	}
+	if err != nil {
+		return held, 0, fmt.Errorf("read the owner of %s: %w", unit, err)
+	}
+	return held, seq, nil
+}
+
+// storeTries is how often a write is tried against earlier ones of our own that arrive late.
+const storeTries = 5
+
+// store writes what the ownership is to be; l.mu must be held or l not shared yet. It may fail without it being known
+// whether the write arrived. Such a write is no reason to lose the unit: what stands under our name and epoch only we
+// can have written.
 func (l *lease) store(ctx context.Context, next ownership) error {
 	body, err := json.Marshal(next)
 	if err != nil {
 		return err
 	}
-	ack, err := l.q.put(ctx, &nats.Msg{Subject: subjectLedger + l.unit, Data: body}, jetstream.WithExpectLastSequencePerSubject(l.seq))
-	if lostRace(err) {
-		l.lost = true
-		return fmt.Errorf("%w: %s", ErrLostOwnership, l.unit)
+	for try := 1; ; try++ {
+		ack, err := l.q.put(ctx, &nats.Msg{Subject: subjectLedger + l.unit, Data: body}, jetstream.WithExpectLastSequencePerSubject(l.seq))
+		if err == nil {
+			l.held, l.seq = next, ack.Sequence
+			return nil
+		}
+		if !lostRace(err) || try == storeTries {
+			return fmt.Errorf("write the owner of %s: %w", l.unit, err)
+		}
+		stands, seq, err := l.q.ownership(ctx, l.unit)
+		if err != nil {
+			return err
+		}
+		if stands.Owner != l.held.Owner || stands.Epoch != l.held.Epoch {
+			l.lost = true
+			return fmt.Errorf("%w: %s", ErrLostOwnership, l.unit)
+		}
+		l.seq = seq
 	}
-	if err != nil {
-		return fmt.Errorf("write the owner of %s: %w", l.unit, err)
-	}
-	l.held, l.seq = next, ack.Sequence
-	return nil
 }
 
 // Valid tells whether no other process can own the unit now.
 func (l *lease) Valid() bool {
 	l.mu.Lock()
-	lost, owner := l.lost, l.held.Owner
+	ours, owner := !l.lost && !l.over, l.held.Owner
 	l.mu.Unlock()
-	return !lost && l.members.valid() && l.members.self() == owner
+	return ours && l.members.valid() && l.members.self() == owner
 }
 
 // Epoch grows with each change of owner.
@@ -137,23 +168,23 @@ func (l *lease) SaveLedger(ctx context.Context, state []byte) error {
 	return l.store(ctx, next)
 }
 
-// release gives the unit back, so that another process need not wait for this one to be gone.
-func (l *lease) release(ctx context.Context) error {
+// release gives the unit back, so that another process need not wait for this one to be gone. After an error it may be
+// ours still, although nobody here may use it any more: release it again.
+func (l *lease) release(ctx context.Context) (err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.lost {
+	l.over = true
+	if l.lost || l.held.Owner == "" {
 		return nil
 	}
 	next := l.held
 	next.Owner = ""
-	var err error
 	if l.unit != frontUnit {
 		next.Since, err = l.q.lastSeq(ctx, workStream(groupOf(l.unit)))
 	}
 	if err == nil {
 		err = l.store(ctx, next)
 	}
-	l.lost = true
 	if errors.Is(err, ErrLostOwnership) {
 		return nil
 	}

@@ -48,9 +48,13 @@ func (r *router) owned() bool {
 
 // run routes for as long as this process owns the front, and waits for its turn otherwise.
 func (r *router) run() {
+	var late overdue
 	for r.w.ctx.Err() == nil {
 		changed := r.w.members.changed()
 		err := r.term()
+		if r.w.members.owner(frontUnit) == r.w.members.self() {
+			late.note(r.q.log, frontUnit, time.Now(), err)
+		}
 		moved := errors.Is(err, errOwned) || errors.Is(err, ErrLostOwnership) || errors.Is(err, context.Canceled)
 		if err != nil && r.w.ctx.Err() == nil && !moved {
 			r.q.log.Error("routing stopped; trying again", "err", err)
@@ -69,7 +73,7 @@ func (r *router) term() error {
 	if m.owner(frontUnit) != m.self() {
 		return errOwned
 	}
-	l, err := r.q.acquire(r.w.ctx, m, frontUnit)
+	l, err := r.w.take(r.w.ctx, frontUnit)
 	if err != nil {
 		return err
 	}
@@ -79,9 +83,7 @@ func (r *router) term() error {
 		r.lease.Store(nil)
 		done, cancel := r.w.givingBack()
 		defer cancel()
-		if err := l.release(done); err != nil {
-			r.q.log.Warn("routing could not be given back", "err", err)
-		}
+		r.w.giveBack(done, l)
 	}()
 	if err := r.begin(ctx); err != nil {
 		return err

@@ -29,6 +29,7 @@ type work struct {
 	opening chan struct{} // bounds how many groups are taken at once
 	router  *router
 	wakes   *nats.Subscription
+	strays  strays
 
 	ctx    context.Context // ends when the process stops taking
 	cancel context.CancelFunc
@@ -50,7 +51,7 @@ func (q *Queue) Start(ctx context.Context, groups Groups, front Front, ids IDs) 
 	if q.closing || q.work != nil {
 		return errors.New("the queue is closed or has been started")
 	}
-	w := &work{q: q, groups: groups, front: front, ids: ids, open: map[string]*group{}, opening: make(chan struct{}, 16)}
+	w := &work{q: q, groups: groups, front: front, ids: ids, open: map[string]*group{}, opening: make(chan struct{}, 16), strays: newStrays()}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.closed, w.drop = context.WithCancel(context.Background())
 	w.router = newRouter(w)
@@ -62,6 +63,7 @@ func (q *Queue) Start(ctx context.Context, groups Groups, front Front, ids IDs) 
 	q.work = w
 	w.all.Go(w.router.run)
 	w.all.Go(w.watch)
+	w.all.Go(w.returnStrays)
 	return nil
 }
 
