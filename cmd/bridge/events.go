@@ -135,8 +135,16 @@ func (g *globals) writeRow(out, t io.Writer, r *events.Row) error {
 	if g.json {
 		return printLine(out, r)
 	}
-	_, err := fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", r.Received.Local().Format("2006-01-02 15:04:05"), r.State, dash(string(r.Reason)), r.Type, r.Account, r.Source, r.Calls, dash(r.ID))
+	_, err := fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", r.Received.Local().Format("2006-01-02 15:04:05"), r.State, dash(string(r.Reason)), r.Type, r.Account, r.Source, r.Calls, nameOf(r))
 	return err
+}
+
+// nameOf is what other commands find an event by: its id, or its key where that is gone.
+func nameOf(r *events.Row) string {
+	if r.ID == "" {
+		return r.Key
+	}
+	return r.ID
 }
 
 func dash(s string) string {

@@ -19,6 +19,10 @@ import (
 // shown is what show needs of GET /api/events/{id}.
 type shown struct {
 	events.Row
+	Message *struct {
+		Subject string `json:"subject"`
+		Body    string `json:"body"`
+	} `json:"message"`
 	Steps []struct {
 		N        int                  `json:"n"`
 		ID       string               `json:"id"`
@@ -63,7 +67,7 @@ func newEventsShow(g *globals) *cobra.Command {
 }
 
 func writeShown(w io.Writer, s *shown) {
-	fmt.Fprintf(w, "%s  %s  %s/%s  %s\n", s.ID, s.Type, s.Account, s.Source, s.Priority)
+	fmt.Fprintf(w, "%s  %s  %s/%s  %s\n", nameOf(&s.Row), s.Type, s.Account, s.Source, s.Priority)
 	fmt.Fprintf(w, "state %s", s.State)
 	if s.Reason != "" {
 		fmt.Fprintf(w, " (%s)", s.Reason)
@@ -102,6 +106,9 @@ func writeShown(w io.Writer, s *shown) {
 			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", ch.At.Local().Format("2006-01-02 15:04:05.000"), ch.State, dash(string(ch.Reason)), ch.Detail)
 		}
 		_ = t.Flush()
+	}
+	if s.Message != nil {
+		fmt.Fprintf(w, "\nno event came on %s, but\n%s\n", s.Message.Subject, s.Message.Body)
 	}
 }
 

@@ -1,11 +1,13 @@
 package console
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"bridge/internal/events"
 	"bridge/internal/ops"
@@ -81,11 +83,33 @@ func refOf(r *http.Request) ops.Ref {
 type eventAnswer struct {
 	events.Row
 	Event    *events.Event   `json:"event"`
+	Message  *messageAnswer  `json:"message,omitempty"`
 	Steps    []stepAnswer    `json:"steps"`
 	Timeline []events.Change `json:"timeline"`
 	Served   []callAnswer    `json:"served"` // calls that worked for it
 	Behind   int             `json:"behind"` // later events of the contact that wait for it
 	Plan     *events.Plan    `json:"plan"`
+}
+
+// messageAnswer is what came over NATS and is no event. The body is text, or base64 where it is none.
+type messageAnswer struct {
+	Subject string              `json:"subject"`
+	Header  map[string][]string `json:"header,omitempty"`
+	Body    string              `json:"body"`
+	Base64  bool                `json:"base64,omitempty"`
+}
+
+// message shows viewers the subject only: in the rest there may be anything.
+func (who identity) message(m *events.Message) *messageAnswer {
+	switch {
+	case m == nil:
+		return nil
+	case who.role < Operator:
+		return &messageAnswer{Subject: m.Subject}
+	case utf8.Valid(m.Body):
+		return &messageAnswer{Subject: m.Subject, Header: m.Header, Body: string(m.Body)}
+	}
+	return &messageAnswer{Subject: m.Subject, Header: m.Header, Body: base64.StdEncoding.EncodeToString(m.Body), Base64: true}
 }
 
 // callAnswer is a call with what was said in it, as far as that is kept.
@@ -149,6 +173,7 @@ func (who identity) sheet(s ops.Sheet) eventAnswer {
 		}
 		out.Served = append(out.Served, answer)
 	}
+	out.Message = who.message(s.Message)
 	return out
 }
 

@@ -76,6 +76,7 @@ type Outcome struct {
 	Steps   []StepReport `json:"steps,omitempty"`
 	Rules   []string     `json:"rules,omitempty"`
 	Job     string       `json:"job,omitempty"` // replay or discard job that caused it
+	About   *About       `json:"about,omitempty"`
 
 	// call: one Keap call, with every step that it served.
 	Call *CallReport `json:"call,omitempty"`
@@ -87,6 +88,23 @@ type Outcome struct {
 
 	// quota: the day's quota of an account, sampled now and then.
 	Quota *QuotaReport `json:"quota,omitempty"`
+}
+
+// About says what an event is that is not in EVENTS: one that cannot be read, or not be routed (yet).
+type About struct {
+	ID     string `json:"id"`
+	Source string `json:"source"`
+	Type   string `json:"type"`
+}
+
+// Unreadable is the type of what came over NATS and is no event of ours.
+const Unreadable = "unreadable"
+
+// Message is what came over NATS, as it came.
+type Message struct {
+	Subject string              `json:"subject"`
+	Header  map[string][]string `json:"header,omitempty"`
+	Body    []byte              `json:"body"`
 }
 
 // QuotaReport is the day's quota of Outcome.Account at Outcome.At.

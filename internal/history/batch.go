@@ -186,6 +186,9 @@ func (b *batch) changed(o *events.Outcome) {
 	if r.class.account == "" {
 		r.class.account = o.Account
 	}
+	if o.About != nil && r.seq == 0 {
+		r.id, r.class.source, r.class.kind, r.whole = o.About.ID, o.About.Source, o.About.Type, true
+	}
 	c := change{event: r.n, Change: events.Change{
 		At: o.At, State: o.State, Reason: o.Reason, Until: o.Until, Attempt: o.Attempt, Detail: o.Detail,
 		Step: o.Step, Job: o.Job, Who: o.Who,

@@ -41,6 +41,8 @@ type News interface {
 type Archive interface {
 	// Stored gives the event of a row, or nil when nothing of it is left.
 	Stored(ctx context.Context, account, key string, seq uint64) (*events.Event, error)
+	// Message gives what came over NATS and could not be read, or nil.
+	Message(ctx context.Context, account, key string) (*events.Message, error)
 	LoadJournal(ctx context.Context, account, key string) (events.Journal, error)
 	// Exchanges gives what was said to Keap in calls, by ServedCall.ID; those that are gone are left out.
 	Exchanges(ctx context.Context, ids []string) (map[string]events.Exchange, error)

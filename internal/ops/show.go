@@ -41,6 +41,8 @@ type Sheet struct {
 	Plan  *events.Plan  // as stored when it was first worked; nil before
 	Lines []StepLine    // the steps in order
 
+	Message *events.Message // what came instead of an event; nil where one could be read
+
 	// Said is what was sent and answered in the last calls that served it, by ServedCall.ID, as far as it is still kept.
 	Said map[string]events.Exchange
 }
@@ -71,6 +73,11 @@ func (d *Desk) Show(ctx context.Context, ref Ref) (Sheet, error) {
 	sheet := Sheet{Story: story}
 	if sheet.Event, err = d.Archive.Stored(ctx, row.Account, row.Key, row.Seq); err != nil {
 		return Sheet{}, err
+	}
+	if sheet.Event == nil && row.Seq == 0 {
+		if sheet.Message, err = d.Archive.Message(ctx, row.Account, row.Key); err != nil {
+			return Sheet{}, err
+		}
 	}
 	journal, err := d.Archive.LoadJournal(ctx, row.Account, row.Key)
 	if err != nil {

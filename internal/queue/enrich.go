@@ -105,7 +105,7 @@ func (r *router) takeEnrich(c jetstream.Consumer, room int) ([]jetstream.Msg, er
 func (r *router) enrichOne(ctx context.Context, l *lease, m jetstream.Msg, room chan struct{}) {
 	it := &item{event: &events.Event{}, origin: m.Headers().Get(headerOrigin)}
 	if err := it.event.UnmarshalJSON(m.Data()); err != nil {
-		it.slot = unreadable(m, hashToken(it.origin), events.Internal, "an accepted event cannot be read back: "+err.Error())
+		it.slot = unreadable(m, it.origin, events.Internal, "an accepted event cannot be read back: "+err.Error())
 	} else {
 		it.key = it.event.Key()
 		for wait := enrichFirst; ; wait = min(2*wait, enrichMost) {
@@ -128,6 +128,7 @@ func (r *router) enrichOne(ctx context.Context, l *lease, m jetstream.Msg, room 
 			until := r.q.opt.Now().Add(wait).UTC()
 			r.q.RecordLater(events.Outcome{
 				Kind: events.OutcomeState, Account: it.event.Account, Key: it.key, State: events.Parked, Reason: events.EnrichWait, Until: &until, Detail: err.Error(),
+				About: aboutEvent(it.event),
 			})
 			if !sleep(ctx, wait) {
 				return

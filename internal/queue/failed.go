@@ -27,6 +27,33 @@ type Slot struct {
 
 	Event *events.Event `json:"event,omitempty"` // where Seq is 0 and the event could be read
 	Raw   *Raw          `json:"raw,omitempty"`   // where it could not
+	ID    string        `json:"id,omitempty"`    // of Raw: where it stood in the stream that it came by, as in ingest:42
+}
+
+// about tells lists what the log cannot tell them; nil where it can.
+func (s *Slot) about() *events.About {
+	switch {
+	case s.Seq != 0:
+		return nil
+	case s.Event != nil:
+		return aboutEvent(s.Event)
+	case s.Raw != nil:
+		return &events.About{ID: s.ID, Source: token(part(s.Raw.Subject, 2)), Type: events.Unreadable}
+	}
+	return nil
+}
+
+func aboutEvent(e *events.Event) *events.About {
+	return &events.About{ID: e.ID, Source: e.Source, Type: e.Type}
+}
+
+// Message gives what came over NATS and could not be read, as long as it waits for a person; nil when nothing of that key does.
+func (q *Queue) Message(ctx context.Context, account, key string) (*events.Message, error) {
+	s, _, err := q.slot(ctx, account, key)
+	if err != nil || s == nil || s.Raw == nil {
+		return nil, err
+	}
+	return &events.Message{Subject: s.Raw.Subject, Header: s.Raw.Header, Body: s.Raw.Body}, nil
 }
 
 // Raw is a publisher's message as it came.

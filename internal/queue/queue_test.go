@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -182,6 +183,15 @@ func TestIngest(t *testing.T) {
 	for _, s := range slots {
 		if s.Reason != events.BadSchema || s.Raw == nil || s.Detail == "" {
 			t.Errorf("failed: %+v", s)
+		}
+		if about := s.about(); about == nil || about.Source != "crm" || !strings.HasPrefix(about.ID, "ingest:") || about.Type != events.Unreadable {
+			t.Errorf("lists are told %+v", about)
+		}
+		if m, err := b.Message(ctx, s.Account, s.Key); err != nil || m == nil || m.Subject != s.Raw.Subject || string(m.Body) != string(s.Raw.Body) {
+			t.Errorf("what came is %+v, %v", m, err)
+		}
+		if string(s.Raw.Body) == string(body) && !strings.Contains(s.Detail, `its own id: "n1"`) && s.Account == "default" {
+			t.Errorf("the publisher does not find its event by %q", s.Detail)
 		}
 	}
 	eventually(t, "all are acknowledged", func() bool {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -144,7 +145,7 @@ func (q *Queue) fail(ctx context.Context, s *Slot, job string) error {
 	}
 	err := q.Record(ctx, events.Outcome{
 		Kind: events.OutcomeState, At: s.At, Account: s.Account, Key: s.Key, Seq: s.Seq, State: s.State, Reason: s.Reason,
-		Attempt: s.Attempt, Detail: s.Detail, Step: s.Step, Job: job,
+		Attempt: s.Attempt, Detail: s.Detail, Step: s.Step, Job: job, About: s.about(),
 	})
 	if err != nil {
 		return fmt.Errorf("record a failure: %w", err)
@@ -168,7 +169,7 @@ func (r *router) parseBundle(m jetstream.Msg) []*item {
 		}
 		it := &item{event: &events.Event{}, body: line, origin: at}
 		if err := it.event.UnmarshalJSON(line); err != nil {
-			it.slot = unreadable(m, hashToken(at), events.Internal, "an accepted event cannot be read back: "+err.Error())
+			it.slot = unreadable(m, at, events.Internal, "an accepted event cannot be read back: "+err.Error())
 			it.slot.Raw.Body = line
 		} else {
 			it.key = it.event.Key()
@@ -193,7 +194,7 @@ func (r *router) parseIngest(m jetstream.Msg) []*item {
 	it := &item{origin: originOf(m)}
 	account, source := part(m.Subject(), 1), part(m.Subject(), 2)
 	if !validToken(account) || !validToken(source) {
-		it.slot = unreadable(m, hashToken(it.origin), events.BadSchema, "account and source in the subject must be [a-z0-9-]")
+		it.slot = unreadable(m, it.origin, events.BadSchema, "account and source in the subject must be [a-z0-9-]")
 		return []*item{it}
 	}
 	e, err := r.q.opt.ParseIngest(account, source, canonical(m.Headers()), m.Data())
@@ -201,7 +202,11 @@ func (r *router) parseIngest(m jetstream.Msg) []*item {
 		err = fmt.Errorf("id and type are needed")
 	}
 	if err != nil {
-		it.slot = unreadable(m, hashToken(it.origin), events.BadSchema, err.Error())
+		detail := err.Error()
+		if id := claimedID(m); id != "" {
+			detail += fmt.Sprintf(" (its own id: %q)", id)
+		}
+		it.slot = unreadable(m, it.origin, events.BadSchema, detail)
 		return []*item{it}
 	}
 	e.Account, e.Source = account, source
@@ -215,6 +220,20 @@ func (r *router) parseIngest(m jetstream.Msg) []*item {
 	return []*item{it}
 }
 
+// maxClaimed bounds what a message that is no event makes its story say.
+const maxClaimed = 200
+
+// claimedID is the id in a message that is no event of ours, for the publisher who looks for it.
+func claimedID(m jetstream.Msg) string {
+	var claimed struct {
+		ID string `json:"id"`
+	}
+	if claimed.ID = canonical(m.Headers()).Get("Ce-Id"); claimed.ID == "" && json.Unmarshal(m.Data(), &claimed) != nil {
+		return ""
+	}
+	return strings.ToValidUTF8(claimed.ID[:min(len(claimed.ID), maxClaimed)], "")
+}
+
 // canonical gives headers as net/http has them: NATS keeps the letters' case as it was sent.
 func canonical(h nats.Header) http.Header {
 	out := make(http.Header, len(h))
@@ -226,9 +245,9 @@ func canonical(h nats.Header) http.Header {
 	return out
 }
 
-func unreadable(m jetstream.Msg, key string, reason events.Reason, detail string) *Slot {
+func unreadable(m jetstream.Msg, origin string, reason events.Reason, detail string) *Slot {
 	return &Slot{
-		Key: key, Account: token(part(m.Subject(), 1)), State: events.Failed, Reason: reason, Detail: detail, At: time.Now().UTC(),
+		Key: hashToken(origin), ID: strings.ToLower(origin), Account: token(part(m.Subject(), 1)), State: events.Failed, Reason: reason, Detail: detail, At: time.Now().UTC(),
 		Raw: &Raw{Subject: m.Subject(), Header: publisherHeaders(m.Headers()), Body: m.Data()},
 	}
 }

@@ -45,6 +45,7 @@ type Office struct {
 	seqs      map[string]uint64
 	journals  map[string]events.Journal
 	said      map[string]events.Exchange
+	messages  map[string]*events.Message
 	discarded map[string]events.Outcome // key → the state that it had
 	states    map[string]events.Outcome
 	Erased    []string // keys
@@ -66,7 +67,7 @@ func newOffice(t testing.TB, index *history.Index, past stock, begin events.Posi
 	o := &Office{
 		Index: index, past: past, begin: begin, pos: begin,
 		changed: make(chan struct{}), events: map[string]*events.Event{}, seqs: map[string]uint64{},
-		journals: map[string]events.Journal{}, said: map[string]events.Exchange{}, discarded: map[string]events.Outcome{}, states: map[string]events.Outcome{},
+		journals: map[string]events.Journal{}, said: map[string]events.Exchange{}, messages: map[string]*events.Message{}, discarded: map[string]events.Outcome{}, states: map[string]events.Outcome{},
 		AccountList: []ops.Account{{Name: "default", App: "ab123", Group: "ab123", Owner: "bridge-1", Ready: true, Quota: ops.Quota{
 			Second: ops.Window{Limit: 10, Used: 3}, Minute: ops.Window{Limit: 240, Used: 61}, Day: ops.Window{Limit: 30000, Used: 812, Elsewhere: 40, ResetsAt: midnight()},
 		}}},
@@ -189,6 +190,13 @@ func (o *Office) Stored(_ context.Context, _, key string, seq uint64) (*events.E
 		}
 	}
 	return o.events[key], nil
+}
+
+// Message implements ops.Archive.
+func (o *Office) Message(_ context.Context, _, key string) (*events.Message, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.messages[key], nil
 }
 
 // LoadJournal implements ops.Archive.

@@ -42,6 +42,17 @@ func (o *Office) Fail(n int, email string) events.Event {
 	return e
 }
 
+// Garble has a message come that is no event, and returns the key of what failed.
+func (o *Office) Garble(id string, m events.Message) (key string) {
+	key = events.KeyOf("", "", id)
+	o.mu.Lock()
+	o.messages[key] = &m
+	o.mu.Unlock()
+	o.Settle(events.Outcome{Kind: events.OutcomeState, At: Start, Account: "default", Key: key, State: events.Failed, Reason: events.BadSchema,
+		Detail: "no JSON", About: &events.About{ID: id, Source: "crm", Type: events.Unreadable}})
+	return key
+}
+
 // Doubt accepts an event whose goal may have been achieved, and returns it.
 func (o *Office) Doubt(n int, email string) events.Event {
 	e := Order(n, "default", "shop", email)
