@@ -142,31 +142,39 @@ func (q *Queue) routeAgain(ctx context.Context, account, key, job string) (done 
 	return true, q.dropSlot(ctx, slot)
 }
 
-// Resolve answers a doubt about one step: it happened, or it did not. The event then goes on with its stored plan.
+// Resolve answers a doubt about one step: it happened, or it did not. The event then goes on with its stored plan. An
+// answer that was cut short may be given again.
 func (q *Queue) Resolve(ctx context.Context, account, key string, seq uint64, step string, happened bool) error {
 	en, err := q.entry(ctx, seq)
 	if err != nil {
 		return err
 	}
+	if en.event.Account != account {
+		return fmt.Errorf("%w: %s has none at %d", ErrUnknownEvent, account, seq)
+	}
+	s, _, err := q.slot(ctx, account, key)
+	if err != nil {
+		return err
+	}
+	answer := events.StepWaiting
+	if happened {
+		answer = events.StepDone
+	}
 	var job string
 	err = q.changeMarks(ctx, key, func(m *events.Marks, _ chapter) error {
 		mark, ok := m.Steps[step]
-		if !ok || mark.State != events.StepDoubt && mark.State != events.StepIntended {
+		open := ok && (mark.State == events.StepDoubt || mark.State == events.StepIntended)
+		answered := ok && mark.State == answer && s != nil && s.State == events.InDoubt && s.Step == step
+		if !open && !answered {
 			return fmt.Errorf("step %s of event %s is not in doubt", step, key)
 		}
-		mark.State, mark.At = events.StepWaiting, q.opt.Now().UTC()
-		if happened {
-			mark.State = events.StepDone
-		}
+		mark.State, mark.At = answer, q.opt.Now().UTC()
 		m.Steps[step] = mark
 		job = m.Job
 		return nil
 	})
 	if err != nil {
 		return err
-	}
-	if en.event.Account != account {
-		return fmt.Errorf("%w: %s has none at %d", ErrUnknownEvent, account, seq)
 	}
 	return q.again(ctx, en, pointer{Key: key, Seq: seq, Size: en.size, Job: job, Old: true}, "resolve:"+nuid.Next())
 }
