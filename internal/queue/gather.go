@@ -15,7 +15,8 @@ type gather[T any] struct {
 
 	mu      sync.Mutex
 	waiting []gathered[T]
-	bytes   int // of waiting
+	bytes   int  // of waiting
+	writing bool // a group is under way
 	stopped bool
 
 	wake chan struct{}
@@ -37,6 +38,10 @@ func startGather[T any](maxItems, maxBytes int, write func([]T)) *gather[T] {
 func (g *gather[T]) add(item T, size, limit int) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	return g.addLocked(item, size, limit)
+}
+
+func (g *gather[T]) addLocked(item T, size, limit int) error {
 	if g.stopped {
 		return ErrClosed
 	}
@@ -51,14 +56,40 @@ func (g *gather[T]) add(item T, size, limit int) error {
 	return nil
 }
 
+// do is add for somebody who waits for the write anyway: an item that is alone is written here and now, which spares it the
+// way to another goroutine and back. It may take as long as a write does.
+func (g *gather[T]) do(item T, size, limit int) error {
+	g.mu.Lock()
+	if g.stopped || g.writing || len(g.waiting) > 0 {
+		defer g.mu.Unlock()
+		return g.addLocked(item, size, limit)
+	}
+	g.writing = true
+	g.mu.Unlock()
+	g.write([]T{item})
+	g.written()
+	return nil
+}
+
+// written lets the next group go.
+func (g *gather[T]) written() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.writing = false
+	if g.stopped || len(g.waiting) > 0 {
+		signal(g.wake)
+	}
+}
+
 func (g *gather[T]) run() {
 	defer close(g.done)
 	for range g.wake {
 		for group := g.next(); len(group) > 0; group = g.next() {
 			g.write(group)
+			g.written()
 		}
 		g.mu.Lock()
-		stop := g.stopped && len(g.waiting) == 0
+		stop := g.stopped && len(g.waiting) == 0 && !g.writing
 		g.mu.Unlock()
 		if stop {
 			return
@@ -66,10 +97,14 @@ func (g *gather[T]) run() {
 	}
 }
 
-// next takes the group to write now.
+// next takes the group to write now; none while another is under way.
 func (g *gather[T]) next() []T {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.writing || len(g.waiting) == 0 {
+		return nil
+	}
+	g.writing = true
 	n, bytes := 0, 0
 	for n < len(g.waiting) && n < g.maxItems && (n == 0 || bytes+g.waiting[n].size <= g.maxBytes) {
 		bytes += g.waiting[n].size

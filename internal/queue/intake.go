@@ -86,7 +86,11 @@ func (q *Queue) Accept(ctx context.Context, batch []events.Event) (duplicate []b
 		for _, line := range fresh.lines {
 			size += len(line) + 1
 		}
-		if err := q.intake.bundle.add(fresh, size, intakeWaiting); err != nil {
+		hand := q.intake.bundle.add
+		if q.server != nil { // with a network in between, ctx has to be able to end the wait
+			hand = q.intake.bundle.do
+		}
+		if err := hand(fresh, size, intakeWaiting); err != nil {
 			q.intake.recent.resolve(fresh.keys, fresh.answer, err)
 			return nil, unavailable(err)
 		}

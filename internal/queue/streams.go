@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -86,17 +87,31 @@ func streams(replicas int, retention time.Duration) []jetstream.StreamConfig {
 
 // ensureStreams creates what is missing and brings the rest to its configuration.
 func (q *Queue) ensureStreams(ctx context.Context) error {
-	for _, cfg := range streams(q.opt.Replicas, q.opt.Retention) {
-		if err := q.unreadable(ctx, cfg.Name); err != nil {
-			return err
+	list := streams(q.opt.Replicas, q.opt.Retention)
+	made, errs := make([]jetstream.Stream, len(list)), make([]error, len(list))
+	var all sync.WaitGroup
+	for i := range list { // side by side: each syncs files of its own
+		all.Go(func() { made[i], errs[i] = q.ensureStream(ctx, list[i]) })
+	}
+	all.Wait()
+	for i := range list {
+		if errs[i] != nil {
+			return errs[i] // one is enough: what is wrong is mostly wrong with all
 		}
-		s, err := q.js.CreateOrUpdateStream(ctx, cfg)
-		if err != nil {
-			return fault("the stream "+cfg.Name+" cannot be set up", "the NATS account needs JetStream with file storage and room for it", "stream %s: %w", cfg.Name, err)
-		}
-		q.streams[cfg.Name] = s
+		q.streams[list[i].Name] = made[i]
 	}
 	return nil
+}
+
+func (q *Queue) ensureStream(ctx context.Context, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
+	if err := q.unreadable(ctx, cfg.Name); err != nil {
+		return nil, err
+	}
+	s, err := q.js.CreateOrUpdateStream(ctx, cfg)
+	if err != nil {
+		return nil, fault("the stream "+cfg.Name+" cannot be set up", "the NATS account needs JetStream with file storage and room for it", "stream %s: %w", cfg.Name, err)
+	}
+	return s, nil
 }
 
 // unreadable refuses a stream that has messages on disk and that the embedded server could not read: it would be
