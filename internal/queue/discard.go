@@ -28,7 +28,8 @@ func (q *Queue) Discard(ctx context.Context, account, key string, seq uint64, jo
 	}
 	over := false // done, or discarded before
 	err = q.changeMarks(ctx, key, func(m *events.Marks, at chapter) error {
-		if over = m.Discarded || at == finished && s == nil; !over {
+		// With a slot it is neither: then an earlier discard was cut short.
+		if over = s == nil && (m.Discarded || at == finished); !over {
 			m.Discarded = true
 		}
 		return nil
@@ -44,15 +45,20 @@ func (q *Queue) Discard(ctx context.Context, account, key string, seq uint64, jo
 		if _, err := q.memory.put(ctx, memoryMsg(undoKey(key), body, undoFor)); err != nil {
 			return false, fmt.Errorf("keep what is discarded: %w", err)
 		}
-		if err := q.clearSlot(ctx, account, key); err != nil {
-			return false, err
-		}
 	}
 	err = q.Record(ctx, events.Outcome{
 		Kind: events.OutcomeState, Account: account, Key: key, Seq: seq, State: events.StateDiscarded, Reason: events.Discarded, Job: job,
 	})
+	if err != nil {
+		return false, err
+	}
+	if s != nil { // last: as long as it is there, a discard can be repeated
+		if err := q.clearSlot(ctx, account, key); err != nil {
+			return false, err
+		}
+	}
 	q.hurry(key)
-	return true, err
+	return true, nil
 }
 
 func undoKey(key string) string { return "undo." + key }

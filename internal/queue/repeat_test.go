@@ -55,3 +55,45 @@ func TestResolveCanBeRepeated(t *testing.T) {
 		b.stop(t)
 	}
 }
+
+// TestDiscardCanBeRepeated: a discard that was cut short after any of its writes is finished by the next one.
+func TestDiscardCanBeRepeated(t *testing.T) {
+	b, e := settledAs(t, events.Verdict{Kind: events.VerdictBury, Reason: events.KeapRejected})
+	ctx := context.Background()
+	// What a discard writes first; then the process dies.
+	err := b.changeMarks(ctx, e.Key(), func(m *events.Marks, _ chapter) error {
+		m.Discarded = true
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := b.Discard(ctx, e.Account, e.Key(), 1, "job-1"); !ok || err != nil {
+		t.Fatalf("discard again: %v, %v", ok, err)
+	}
+	eventually(t, "discarded", func() bool { return b.index.last(e.Key()) == "discarded/discarded" })
+	if got := b.slots(t); len(got) != 0 {
+		t.Errorf("still failed: %v", got)
+	}
+	if ok, err := b.Discard(ctx, e.Account, e.Key(), 1, "job-1"); ok || err != nil {
+		t.Errorf("what is discarded was discarded: %v, %v", ok, err)
+	}
+	if ok, err := b.Restore(ctx, e.Account, e.Key(), 1, "job-2"); !ok || err != nil {
+		t.Fatalf("restore: %v, %v", ok, err)
+	}
+	eventually(t, "failed again", func() bool { return len(b.slots(t)) == 1 })
+}
+
+// TestDiscardIsSaidBeforeItsSlotGoes: as long as an event's slot is there its discard can be repeated, so the slot goes last.
+func TestDiscardIsSaidBeforeItsSlotGoes(t *testing.T) {
+	b, e := settledAs(t, events.Verdict{Kind: events.VerdictBury, Reason: events.KeapRejected})
+	if err := b.outcomes.stop(t.Context()); err != nil { // nothing can be recorded from here on
+		t.Fatal(err)
+	}
+	if ok, err := b.Discard(t.Context(), e.Account, e.Key(), 1, "job-1"); ok || err == nil {
+		t.Fatalf("discard without a word of it: %v, %v", ok, err)
+	}
+	if got := b.slots(t); len(got) != 1 {
+		t.Error("the event is neither failed nor said to be discarded")
+	}
+}
