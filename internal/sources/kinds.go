@@ -266,28 +266,3 @@ func Warnings(cfg Config) []Mistake {
 	}
 	return out
 }
-
-// Table is a Markdown table of every kind: what is verified and how.
-func Table() string {
-	var b strings.Builder
-	b.WriteString("| kind | sender | what is verified | replay window | retries | left out, and asked for | sweep |\n|---|---|---|---|---|---|---|\n")
-	for _, k := range kinds {
-		retries := k.Retries
-		if retries == "" {
-			retries = "**never**"
-		}
-		if k.SwitchesOff != "" {
-			retries += "; " + k.SwitchesOff
-		}
-		fmt.Fprintf(&b, "| [%s](%s.md) | %s | %s | %s | %s | %s | %s |\n",
-			k.Name, k.Name, k.Title, cell(k.Proof), cell(k.Replay), cell(retries), cell(k.Thin), cell(k.Sweeps))
-	}
-	return b.String()
-}
-
-func cell(text string) string {
-	if text == "" {
-		return "–"
-	}
-	return strings.ReplaceAll(text, "|", `\|`)
-}
