@@ -78,7 +78,7 @@ func (l *Ledger) rollLocked(now time.Time) {
 	}
 	l.minute.expire(now)
 	l.tenant.expire(now)
-	if l.next.Sub(now) > 2*l.gap { // the clock was put back
+	if l.next.Sub(now) > max(2*l.gap, unaware) { // the clock was put back
 		l.next, l.sends, l.unplanned = now.Add(l.gap), now.Add(l.gap), now
 	}
 }

@@ -228,3 +228,35 @@ func TestGap(t *testing.T) {
 		}
 	}
 }
+
+// TestNewOwnerWaitsForTheFormer: after an owner that did not leave in good order the first call waits a second, because
+// the former one may still be calling; after one that left it need not.
+func TestNewOwnerWaitsForTheFormer(t *testing.T) {
+	var stored []byte
+	save := func(_ context.Context, s []byte) error { stored = s; return nil }
+	former := New(Config{Limits: strict})
+	if err := former.Restore(start, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, left := range []bool{false, true} {
+		if err := former.Reserve(t.Context(), start, save); err != nil {
+			t.Fatal(err)
+		}
+		if left {
+			if err := former.Leave(t.Context(), start, save); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l := New(Config{Limits: strict})
+		if err := l.Restore(start, stored); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Reserve(t.Context(), start, save); err != nil {
+			t.Fatal(err)
+		}
+		a := l.Take(start, Urgent)
+		if wait := a.At.Sub(start); a.OK || !left && wait != unaware || left && wait >= unaware {
+			t.Errorf("the former owner left: %v; the new one is answered %+v", left, a)
+		}
+	}
+}

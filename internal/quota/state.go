@@ -11,6 +11,10 @@ import (
 // Save stores the state before it is relied on. It fails when somebody else owns the quota by now.
 type Save func(ctx context.Context, state []byte) error
 
+// unaware is how long an owner that did not leave in good order may go on before it knows that it is none any more: what
+// it has reserved counts as spent, and its calls shall not meet the new owner's within a second.
+const unaware = time.Second
+
 // state is a Ledger as stored. What happened after At is at most Block calls.
 type state struct {
 	Version int          `json:"v"`
@@ -97,7 +101,11 @@ func (l *Ledger) restoreLocked(now time.Time, s *state) {
 		l.day.add(server)
 		l.tenDay.add(server)
 	}
-	l.next, l.sends = now.Add(l.gap), now.Add(l.gap)
+	pause := l.gap
+	if s.Block > 0 {
+		pause = max(pause, unaware)
+	}
+	l.next, l.sends = now.Add(pause), now.Add(pause)
 }
 
 // restoreDay takes the counts, and a limit that headers had told to be lower than configured.
