@@ -18,7 +18,8 @@ import (
 )
 
 // How long the memory of an event's steps is kept. While the event may still run it outlives the log; once all is done,
-// OUTCOMES tells what was done, and restoreMarks can bring it back for a late replay.
+// OUTCOMES tells what was done, and restoreMarks can bring it back for a late replay. It finds what was done first: what
+// an operator had done besides is remembered as long as the log.
 const (
 	memoryAfterLog = 30 * 24 * time.Hour
 	memoryDone     = 7 * 24 * time.Hour
@@ -59,12 +60,14 @@ type memo struct {
 	plan   json.RawMessage
 	steps  []events.Step // of the plan: ID and Only
 	marks  json.RawMessage
+	kept   bool // an operator had something done again
 }
 
 // journal is the stored form.
 type journal struct {
 	Plan  json.RawMessage `json:"plan,omitempty"`
 	Marks json.RawMessage `json:"marks,omitempty"`
+	Kept  bool            `json:"kept,omitempty"`
 }
 
 func startMemory(q *Queue) *memory {
@@ -242,7 +245,7 @@ func (m *memory) read(ctx context.Context, key string, j *memo) error {
 			return fmt.Errorf("read a plan: %w", err)
 		}
 	}
-	j.loaded, j.seq, j.plan, j.marks, j.steps = true, seq, stored.Plan, stored.Marks, outline(plan.Steps)
+	j.loaded, j.seq, j.plan, j.marks, j.steps, j.kept = true, seq, stored.Plan, stored.Marks, outline(plan.Steps), stored.Kept
 	return nil
 }
 
@@ -258,9 +261,11 @@ func outline(steps []events.Step) []events.Step {
 // encode gives the stored form. Once nothing is left to do, the steps of the plan go: the marks tell all that a replay
 // or a second delivery needs.
 func (j *memo) encode(retention time.Duration) ([]byte, time.Duration, error) {
-	stored, ttl := journal{Plan: j.plan, Marks: j.marks}, retention+memoryAfterLog
+	stored, ttl := journal{Plan: j.plan, Marks: j.marks, Kept: j.kept}, retention+memoryAfterLog
 	if j.allDone() {
-		ttl = memoryDone
+		if !j.kept {
+			ttl = memoryDone
+		}
 		var plan events.Plan
 		if err := json.Unmarshal(j.plan, &plan); err != nil {
 			return nil, 0, fmt.Errorf("shorten a plan: %w", err)

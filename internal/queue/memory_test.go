@@ -173,3 +173,28 @@ func TestContactMemory(t *testing.T) {
 		t.Errorf("another group knows it: %v", err)
 	}
 }
+
+// TestWhatAReplayDidIsRemembered: a replay may do what the first run did not (its rule was edited meanwhile). The next one,
+// however late, must not do that again: it is remembered longer than the log could be asked, and the event replayed.
+func TestWhatAReplayDidIsRemembered(t *testing.T) {
+	never := false
+	b, s := startStepper(t, testOptions(t), onStep("", events.Verdict{}, &never))
+	e := event("1", "a@example.com")
+	accept(t, b.Queue, e)
+	eventually(t, "done", func() bool { return b.index.last(e.Key()) == "done" && !b.memory.inHand(e.Key()) })
+	if ttl := b.ttl(t, journalKey(e.Key())); ttl != memoryDone {
+		t.Errorf("what was done once is remembered for %s", ttl)
+	}
+	for job := range 2 {
+		if ok, err := b.Replay(t.Context(), "default", e.Key(), 1, fmt.Sprint("job-", job)); !ok || err != nil {
+			t.Fatalf("replay: %v, %v", ok, err)
+		}
+		eventually(t, "done again", func() bool { return len(b.groups.all()) == 2+job && b.index.last(e.Key()) == "done" && !b.memory.inHand(e.Key()) })
+		if ttl := b.ttl(t, journalKey(e.Key())); ttl <= b.opt.Retention {
+			t.Errorf("what replay %d did is remembered for %s", job, ttl)
+		}
+	}
+	if got := len(s.did); got != 2 {
+		t.Errorf("%d steps, want 2", got)
+	}
+}

@@ -215,6 +215,7 @@ func (q *Queue) changeMarks(ctx context.Context, key string, change func(m *even
 		if j.marks, err = json.Marshal(marks); err != nil {
 			return err
 		}
+		j.kept = true
 		if err = q.memory.store(ctx, key, j); !lostRace(err) || try == changeTries {
 			return err
 		}
@@ -236,7 +237,8 @@ func (m *memory) peek(ctx context.Context, key string) (*memo, events.Marks, err
 	return j, marks, nil
 }
 
-// restoreMarks brings back which steps are done from the log of outcomes, where the memory of them has ended.
+// restoreMarks brings back which steps are done from the log of outcomes, where the memory of them has ended. It need not
+// read on after the first time that the event was done: had it been done again, its journal would be kept.
 func (q *Queue) restoreMarks(ctx context.Context, key string, since time.Time, m *events.Marks) error {
 	info, err := q.info(ctx, streamOut)
 	if err != nil || info.State.Msgs == 0 {
