@@ -187,7 +187,7 @@ func (g *group) account(name string) (calls.Account, bool) {
 	}
 	create, perDay := a.CreateTags()
 	return calls.Account{
-		Keap: c.keap, UserID: a.UserID, Tags: calls.TagPolicy{Create: create, PerDay: perDay},
+		Keap: c.keap, UserID: a.UserID, Batch: a.Batch, Tags: calls.TagPolicy{Create: create, PerDay: perDay},
 		ActionSets: actionSets(a), Products: a.Products,
 	}, true
 }

@@ -43,6 +43,7 @@ type Config struct {
 type Account struct {
 	Keap       *keap.Client
 	UserID     string // Keap user for notes, tasks and e-mails that name none; "" = none
+	Batch      int    // contacts that one call carries at most; 0: 200. Template e-mails go to 20 at most
 	Tags       TagPolicy
 	ActionSets map[string]ActionSet // by id
 	Products   map[string]string    // Keap product id by SKU, where it shall not be looked up
@@ -75,7 +76,7 @@ type Memory interface {
 }
 
 const (
-	// columnCap is how many contacts one call carries; Keap documents no limit. doubtCap is the same where a lost
+	// columnCap is how many contacts one call carries where Account.Batch does not say; Keap documents no limit. doubtCap is the same where a lost
 	// answer cannot be made up for by reading back, so that one lost answer leaves few events in doubt.
 	columnCap = 200
 	doubtCap  = 20

@@ -34,6 +34,7 @@ type Planner struct {
 	flying  int
 	lent    int                  // places of flying calls that wait for a permit of their own: see Extra
 	capOf   map[columnKey]int    // caps learned from refusals, by account and action
+	batch   map[string]int       // Account.Batch, by account
 	merge   map[string]*upsert   // contact writes that have not been sent, by account and person
 	hurried map[string]time.Time // contacts with an urgent event behind what is in hand, and until when
 	pauses  map[string]*Closed   // by account; "" for all
@@ -48,7 +49,7 @@ func New(c Config) *Planner {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &Planner{
 		c: c, log: c.Log, calls: ctx, abort: cancel, wake: make(chan struct{}, 1), quit: make(chan struct{}),
-		capOf: map[columnKey]int{}, merge: map[string]*upsert{}, hurried: map[string]time.Time{}, pauses: map[string]*Closed{}, tally: newTally(),
+		capOf: map[columnKey]int{}, batch: map[string]int{}, merge: map[string]*upsert{}, hurried: map[string]time.Time{}, pauses: map[string]*Closed{}, tally: newTally(),
 	}
 	p.board = newBoard(p.capLocked)
 	p.lines.held = map[string][]*turn{}
@@ -301,10 +302,14 @@ func (p *Planner) capLocked(key columnKey) int {
 	if most, ok := p.capOf[columnKey{account: key.account, action: key.action}]; ok {
 		return most
 	}
-	if key.action == sendTemplate {
-		return doubtCap
+	most := columnCap
+	if n := p.batch[key.account]; n > 0 {
+		most = n
 	}
-	return columnCap
+	if key.action == sendTemplate {
+		most = min(most, doubtCap)
+	}
+	return most
 }
 
 // permit waits for one permit. release must be called when the call has ended.

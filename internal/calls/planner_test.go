@@ -134,6 +134,20 @@ func TestBatchThatIsWrongAsAWholeIsGivenUp(t *testing.T) {
 	})
 }
 
+func TestBatchIsConfigured(t *testing.T) {
+	inBubble(t, plenty, func(b *bench) {
+		b.account.Batch = 40
+		b.fine(b.all(crowd(100, tag("3"))...)...)
+		var sizes []int
+		for _, c := range b.far.calls {
+			sizes = append(sizes, len(c.Subjects))
+		}
+		if diff := cmp.Diff([]int{40, 40, 20}, sizes); diff != "" {
+			b.t.Errorf("contacts a call (-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestSizeThatKeapRefusesIsHalved(t *testing.T) {
 	inBubble(t, plenty, func(b *bench) {
 		most := 0

@@ -362,6 +362,7 @@ func (t *task) sit(seats []*seat, keys []columnKey) error {
 	if err := t.pausedLocked(t.Account); err != nil {
 		return err
 	}
+	t.batch[t.Account] = t.settings.Batch
 	now := time.Now()
 	for i, s := range seats {
 		t.board.addSeat(s, keys[i], t.contact, t.Priority, now)

@@ -18,6 +18,7 @@ type Account struct {
 	Keap       Keap                      `yaml:"keap" doc:"the credential: a service account key, a personal access token or OAuth2"`
 	Quota      Quota                     `yaml:"quota" doc:"calls a second, minute and day; the credential's usual limits by default"`
 	Reserve    *Reserve                  `yaml:"reserve" doc:"share of the day kept from lower priorities while there is no history to forecast from"`
+	Batch      int                       `yaml:"batch" doc:"contacts that one call tags or puts into a sequence at most; 200 by default, less where Keap refuses the size"`
 	Tags       Tags                      `yaml:"tags" doc:"which missing tags are created"`
 	UserID     string                    `yaml:"user_id" doc:"Keap user for notes, tasks and e-mails that name none"`
 	ActionSets map[string]ActionSet      `yaml:"action_sets" doc:"what each action set becomes when XML-RPC is gone, by its id"`

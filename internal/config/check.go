@@ -190,6 +190,9 @@ func (c *checker) limits(a *Account) {
 			c.wrong("quota."+w.name, "a limit is at least 1", "")
 		}
 	}
+	if a.Batch < 0 || a.Batch == 0 && has(c.node, "batch") {
+		c.wrong("batch", "a call carries at least 1 contact", "")
+	}
 	if a.Tags.PerDay < 0 {
 		c.wrong("tags.per_day", "must not be negative", "")
 	}
