@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -27,6 +28,9 @@ func newSandbox(g *globals) *cobra.Command {
 			e, err := g.env()
 			if err != nil {
 				return err
+			}
+			if os.Getenv("GOMEMLIMIT") == "" {
+				debug.SetMemoryLimit(sandboxMemory)
 			}
 			s := sandbox.New(sandbox.Options{Seed: seed, Logger: newLogger(&e, cmd.ErrOrStderr()), Hooks: &http.Client{Timeout: 30 * time.Second}})
 			if faults != "" {
@@ -60,6 +64,9 @@ func newSandbox(g *globals) *cobra.Command {
 	cmd.Flags().StringVar(&faults, "faults", "", "JSON file of faults, as for POST /sandbox/faults")
 	return cmd
 }
+
+// sandboxMemory is what the simulator tries to stay within, a million contacts included; what they take beyond it, it takes.
+const sandboxMemory = 1800 << 20
 
 func loadFaults(s *sandbox.Server, path string) error {
 	b, err := os.ReadFile(path)

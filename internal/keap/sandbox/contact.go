@@ -19,6 +19,7 @@ type contact struct {
 	optIn            string // the reason given last
 	tags             []applied
 	custom           []customValue
+	phones           []phone
 	more             *details
 }
 
@@ -38,7 +39,6 @@ type details struct {
 	birthday, anniversary, timeZone, locale, source, ip, referral             string
 	assistant, assistantPhone, billing                                        string
 	leadSource, company                                                       ref
-	phones                                                                    []phone
 	faxes                                                                     []fax
 	places                                                                    []place
 	social                                                                    []social
@@ -203,6 +203,9 @@ func (t *tenant) absorb(winner, loser *contact, now time.Time) {
 		if !slices.ContainsFunc(winner.custom, func(w customValue) bool { return w.field == v.field }) {
 			winner.custom = append(winner.custom, v)
 		}
+	}
+	if winner.phones == nil {
+		winner.phones = loser.phones
 	}
 	if winner.more == nil {
 		winner.more = loser.more

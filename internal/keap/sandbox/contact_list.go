@@ -205,7 +205,7 @@ func (t *tenant) criteria2(c *call) (criteria, error) {
 		}
 		f := condition{name: "phone_number", op: "==", value: number}
 		q.tests = append(q.tests, func(x *contact) bool {
-			return slices.ContainsFunc(x.extra().phones, func(p phone) bool { return slices.Contains(phones, p.field) && f.text(p.number) })
+			return slices.ContainsFunc(x.phones, func(p phone) bool { return slices.Contains(phones, p.field) && f.text(p.number) })
 		})
 	}
 	return q, nil

@@ -113,7 +113,7 @@ func readPhones(w *write, name string, raw json.RawMessage) error {
 	}
 	w.phones = len(got)
 	w.then(func(c *contact) {
-		c.with().phones = mergeItems(w.c.version, c.with().phones, got, func(p phone) string { return p.field })
+		c.phones = mergeItems(w.c.version, c.phones, got, func(p phone) string { return p.field })
 	})
 	return nil
 }

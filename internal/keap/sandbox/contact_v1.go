@@ -112,7 +112,7 @@ func (t *tenant) v1(c *contact, want []string) v1Contact {
 		Anniversary: d.anniversary, TimeZone: d.timeZone, Website: d.website,
 		DateCreated: stamp(c.created), LastUpdated: stamp(c.updated), ScoreValue: "0",
 		EmailStatus: statusNames[nonMarketable].v1,
-		Emails:      []v1Email{}, Phones: make([]v1Phone, len(d.phones)), Faxes: make([]v1Fax, len(d.faxes)), Addresses: make([]v1Place, len(d.places)),
+		Emails:      []v1Email{}, Phones: make([]v1Phone, len(c.phones)), Faxes: make([]v1Fax, len(d.faxes)), Addresses: make([]v1Place, len(d.places)),
 	}
 	if d.birthday != "" {
 		out.Birthday = d.birthday + "T00:00:00.000Z"
@@ -130,7 +130,7 @@ func (t *tenant) v1(c *contact, want []string) v1Contact {
 	if co, ok := t.companies.get(d.company); ok {
 		out.Company, out.CompanyName = &v1Company{d.company, co.name}, co.name
 	}
-	for i, p := range d.phones {
+	for i, p := range c.phones {
 		out.Phones[i] = v1Phone{p.field, p.number, p.extension, p.kind, p.e164}
 	}
 	for i, f := range d.faxes {

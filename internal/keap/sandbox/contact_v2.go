@@ -128,7 +128,7 @@ func (t *tenant) v2(c *contact, want []string) v2Contact {
 		SourceType: v2Source(d.source), BirthDate: d.birthday, Anniversary: d.anniversary, OwnerID: c.owner.text(),
 		LeadSourceID: d.leadSource.text(), CreateTime: stamp(c.created), UpdateTime: stamp(c.updated), ScoreValue: "0",
 		TimeZone: d.timeZone, ReferralCode: d.referral, Assistant: d.assistant, AssistantTel: d.assistantPhone, Billing: d.billing,
-		Emails: t.emails2(c), Phones: make([]v1Phone, len(d.phones)), Faxes: make([]v1Fax, len(d.faxes)), Addresses: places2(d),
+		Emails: t.emails2(c), Phones: make([]v1Phone, len(c.phones)), Faxes: make([]v1Fax, len(d.faxes)), Addresses: places2(d),
 		TagIDs: make([]string, len(c.tags)), CustomFields: make([]v2Content, len(c.custom)), Links: []struct{}{},
 		Social: make([]v1Social, len(d.social)), UTM: utms2(d),
 	}
@@ -138,7 +138,7 @@ func (t *tenant) v2(c *contact, want []string) v2Contact {
 	if d.ip != "" {
 		out.Origin = &v1Origin{stamp(c.created), d.ip}
 	}
-	for i, p := range d.phones {
+	for i, p := range c.phones {
 		out.Phones[i] = v1Phone{p.field, p.number, p.extension, p.kind, p.e164}
 	}
 	for i, f := range d.faxes {

@@ -41,7 +41,8 @@ type Server struct {
 	rng      *rand.Rand
 	tenants  map[string]*tenant
 	keyApps  map[string]string // credentials that no setting gave a tenant
-	base     []Seed            // seeds for every tenant, also those that come later
+	base     []packedSeed      // seeds for every tenant, also those that come later
+	spare    *tenant           // with those seeds, for the first to come; nil: not made yet
 	buckets  map[string]*bucket
 	spent    []elsewhere
 	faults   []*faultRule
@@ -74,7 +75,7 @@ func (s *Server) Reset() {
 	s.rng = rand.New(rand.NewPCG(s.opts.Seed, 0x6b656170))
 	s.tenants = map[string]*tenant{}
 	s.keyApps = map[string]string{}
-	s.base = nil
+	s.base, s.spare = nil, nil
 	s.buckets = map[string]*bucket{}
 	s.spent = nil
 	s.faults = nil

@@ -102,10 +102,10 @@ func (s *Server) Seed(data Seed) error {
 	if data.App != "" {
 		some = []*tenant{s.tenantLocked(data.App)}
 	} else {
-		s.base = append(s.base, data)
-		for _, t := range s.tenants {
-			some = append(some, t)
+		if some = s.someLocked(""); len(some) == 0 {
+			some = []*tenant{s.spareLocked()}
 		}
+		s.base = append(s.base, pack(&data))
 	}
 	s.mu.Unlock()
 	for _, t := range some {
@@ -233,7 +233,7 @@ func (t *tenant) seedContact(in *Contact, now time.Time) {
 		}
 	}
 	if in.Phone != "" {
-		x.with().phones = []phone{{field: "PHONE1", number: in.Phone}}
+		x.phones = []phone{{field: "PHONE1", number: in.Phone}}
 	}
 	if id := parseRef(in.CompanyID); id != 0 {
 		x.with().company = id

@@ -141,11 +141,7 @@ func (s *Server) someLocked(app string) []*tenant {
 		}
 	}
 	if app == "" && len(s.tenants) == 0 && len(s.base) > 0 {
-		t := newTenant(app, s)
-		for i := range s.base {
-			t.seed(&s.base[i], s.nowLocked())
-		}
-		return []*tenant{t}
+		return []*tenant{s.spareLocked()}
 	}
 	var some []*tenant
 	for _, name := range slices.Sorted(maps.Keys(s.tenants)) {
@@ -200,8 +196,8 @@ func (t *tenant) contactState(x *contact) Contact {
 		Tags: make([]string, len(x.tags)), CustomFields: map[string]any{}, OwnerID: x.owner.text(), OptInReason: x.optIn,
 		CompanyID: x.extra().company.text(), CreatedAt: x.created, UpdatedAt: x.updated,
 	}
-	if phones := x.extra().phones; len(phones) > 0 {
-		out.Phone = phones[0].number
+	if len(x.phones) > 0 {
+		out.Phone = x.phones[0].number
 	}
 	if a := t.addresses[strings.ToLower(x.emails[0])]; a != nil {
 		out.EmailStatus = statusNames[a.status].v1

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -51,12 +52,26 @@ func (s *Server) tenantLocked(app string) *tenant {
 	if ok {
 		return t
 	}
-	t = newTenant(app, s)
-	s.tenants[app] = t
-	for i := range s.base {
-		t.seed(&s.base[i], s.nowLocked())
+	t = s.spareLocked()
+	s.spare = nil
+	t.app = app
+	for _, e := range t.users.rows {
+		e.row.Email = strings.Replace(e.row.Email, "@.", "@"+app+".", 1)
 	}
+	s.tenants[app] = t
 	return t
+}
+
+// spareLocked is a tenant that nobody has yet, with the common seeds: the next one takes it over. So what many contacts
+// take to be seeded is not waited for by the first call.
+func (s *Server) spareLocked() *tenant {
+	if s.spare == nil {
+		s.spare = newTenant("", s)
+		for _, packed := range s.base {
+			s.spare.seed(packed.unpack(), s.nowLocked())
+		}
+	}
+	return s.spare
 }
 
 func newTenant(app string, s *Server) *tenant {

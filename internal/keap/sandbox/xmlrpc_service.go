@@ -20,7 +20,7 @@ var xmlContactFields = map[string]struct {
 	"EmailAddress2": {func(x *contact) any { return x.emails[1] }, func(t *tenant, c *call, x *contact, s string) { t.setEmail(x, 1, s, c.now) }},
 	"EmailAddress3": {func(x *contact) any { return x.emails[2] }, func(t *tenant, c *call, x *contact, s string) { t.setEmail(x, 2, s, c.now) }},
 	"Phone1": {xmlPhone, func(_ *tenant, _ *call, x *contact, s string) {
-		x.with().phones = mergeItems(1, x.with().phones, []phone{{field: "PHONE1", number: s}}, func(p phone) string { return p.field })
+		x.phones = mergeItems(1, x.phones, []phone{{field: "PHONE1", number: s}}, func(p phone) string { return p.field })
 	}},
 	"OwnerID":     {func(x *contact) any { return int(x.owner) }, func(_ *tenant, _ *call, x *contact, s string) { x.owner = parseRef(s) }},
 	"JobTitle":    {func(x *contact) any { return x.extra().jobTitle }, func(_ *tenant, _ *call, x *contact, s string) { x.with().jobTitle = s }},
@@ -38,7 +38,7 @@ var xmlContactFields = map[string]struct {
 }
 
 func xmlPhone(x *contact) any {
-	for _, p := range x.extra().phones {
+	for _, p := range x.phones {
 		if p.field == "PHONE1" {
 			return p.number
 		}
