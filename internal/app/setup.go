@@ -81,6 +81,7 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 		return nil, err
 	}
 
+	limitMemory()
 	trace, stop, err := startTracing(ctx, set.Version, log)
 	if err != nil {
 		return nil, err
@@ -168,7 +169,7 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	// The console, its API, health and metrics.
 	a.desk = ops.New(ops.Options{
 		Index: a.history, Records: a.history, News: a.history, Archive: a.queue, Work: a.queue, Planner: a.live, Live: a.live,
-		Switches: &switches{a}, Keap: &visits{a}, Log: log,
+		Switches: &switches{a}, Keap: &visits{a}, Remains: remains(env), Log: log,
 	})
 	a.down.add("desk", func(context.Context) error { return a.desk.Close() })
 	if set.has(RoleWork) {
@@ -189,5 +190,6 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	}
 	a.down.first(partIngress)
 	a.started.Store(true)
+	limitMemory()
 	return a, nil
 }

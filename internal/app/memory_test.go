@@ -1,0 +1,26 @@
+package app
+
+import (
+	"math"
+	"runtime/debug"
+	"testing"
+)
+
+func TestMemoryLimit(t *testing.T) {
+	for live, want := range map[uint64]int64{0: softMemory, 40 << 20: softMemory, 400 << 20: 800 << 20, math.MaxUint64: math.MaxInt64 - 1} {
+		if got := memoryLimit(live); got != want {
+			t.Errorf("%d live: %d, want %d", live, got, want)
+		}
+	}
+	before := debug.SetMemoryLimit(-1)
+	t.Cleanup(func() { debug.SetMemoryLimit(before) })
+	t.Setenv("GOMEMLIMIT", "1GiB")
+	debug.SetMemoryLimit(1 << 30)
+	if limitMemory(); debug.SetMemoryLimit(-1) != 1<<30 {
+		t.Error("what GOMEMLIMIT says was changed")
+	}
+	t.Setenv("GOMEMLIMIT", "")
+	if limitMemory(); debug.SetMemoryLimit(-1) < softMemory || debug.SetMemoryLimit(-1) > 1<<40 {
+		t.Errorf("without GOMEMLIMIT the limit is %d", debug.SetMemoryLimit(-1))
+	}
+}
