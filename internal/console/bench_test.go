@@ -135,12 +135,9 @@ func BenchmarkStocked(b *testing.B) {
 // TestStocked loads every page over a long past once: each answers, none is heavier than it may be, and a walk through all
 // pages meets every event once.
 func TestStocked(t *testing.T) {
-	past := 100_000
-	if testing.Short() {
-		past = 10_000
-	}
-	o, client, address, assets := stockedServer(t, past)
-	for _, path := range pagesOfStock(o, past) {
+	stored := past(t)
+	o, client, address, assets := stockedServer(t, stored)
+	for _, path := range pagesOfStock(o, stored) {
 		_, _, size := load(t, client, address+path)
 		if !strings.HasPrefix(path, "/api/") && size+assets > pageWeight {
 			t.Errorf("%s weighs %d bytes with style and script", path, size+assets)

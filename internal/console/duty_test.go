@@ -9,19 +9,30 @@ import (
 	"bridge/test/office"
 )
 
-// dutyEvents is how many past events the night on duty begins with.
-const dutyEvents = 100_000
-
 // dutyDesk is a console with logins over a long past, with a doubt that just came up.
 func dutyDesk(t *testing.T) (d *desk, doubt events.Event) {
 	t.Helper()
-	d = newDeskOver(t, office.NewStocked(t, dutyEvents), withTokens)
+	d = newDeskOver(t, office.NewStocked(t, past(t)), withTokens)
 	for n := range 40 {
 		d.Fail(n, "ada@example.com")
 	}
 	doubt = d.Doubt(100, "carol@example.com")
 	d.CaughtUp(t)
 	return d, doubt
+}
+
+// past is how many events are stored before a test begins: 100,000, and few where that would take minutes. `make test` runs
+// these tests once more without the race detector.
+func past(t *testing.T) int {
+	switch {
+	case raced:
+		t.Log("2,000 events instead of 100,000: the race detector is on")
+		return 2000
+	case testing.Short():
+		return 10_000
+	default:
+		return 100_000
+	}
 }
 
 // TestDuty is a night on duty in a real browser with 100,000 events stored: log in, read the overview, find an event with

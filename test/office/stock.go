@@ -2,7 +2,6 @@ package office
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -30,12 +29,15 @@ func NewStocked(t testing.TB, past int) *Office {
 		t.Fatal(err)
 	}
 	s := stock(past)
-	if err := index.Follow(t.Context(), s); !errors.Is(err, errToldAll) {
-		t.Fatal(err)
-	}
-	pos, err := index.Position(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	ctx, cancel := context.WithCancel(t.Context())
+	var pos events.Position
+	err = index.Follow(ctx, teller(func(fn func([]events.LogRecord) error) (err error) {
+		defer cancel() // it is told once
+		pos, err = s.tell(fn)
+		return err
+	}))
+	if got, failed := index.Position(t.Context()); err != nil || failed != nil || got != pos {
+		t.Fatal(err, failed, got, pos)
 	}
 	o := newOffice(t, index, s, pos)
 	for _, name := range []string{"second-shop", "third-shop"} {
@@ -48,14 +50,19 @@ func NewStocked(t testing.TB, past int) *Office {
 	return o
 }
 
-var errToldAll = errors.New("the past is told")
+// teller is a history.Log that calls a function once.
+type teller func(fn func([]events.LogRecord) error) error
+
+// Tail implements history.Log.
+func (t teller) Tail(_ context.Context, _ events.Position, fn func([]events.LogRecord) error) error {
+	return t(fn)
+}
 
 // stockAtOnce is how many events are in one read of the log.
 const stockAtOnce = 2000
 
-// Tail implements history.Log.
-func (s stock) Tail(ctx context.Context, _ events.Position, fn func([]events.LogRecord) error) error {
-	var pos events.Position
+// tell hands all records over, and says where they end.
+func (s stock) tell(fn func([]events.LogRecord) error) (pos events.Position, _ error) {
 	for n := 0; n < int(s); {
 		var recs []events.LogRecord
 		for ; n < int(s) && len(recs) < stockAtOnce*2; n++ {
@@ -68,13 +75,10 @@ func (s stock) Tail(ctx context.Context, _ events.Position, fn func([]events.Log
 			}
 		}
 		if err := fn(recs); err != nil {
-			return err
-		}
-		if err := ctx.Err(); err != nil {
-			return err
+			return pos, err
 		}
 	}
-	return errToldAll
+	return pos, nil
 }
 
 // stockTypes are what the sources send, each as often as the next.
