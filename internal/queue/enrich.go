@@ -57,6 +57,8 @@ func (r *router) enriching(ctx context.Context, l *lease) error {
 	room := make(chan struct{}, enrichAtOnce)
 	var asking sync.WaitGroup
 	defer asking.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // whatever ends it: who waits to ask again would wait for hours
 	progress := &inProgress{}
 	tick := time.NewTicker(ackProgress)
 	defer tick.Stop()

@@ -189,7 +189,9 @@ func TestWhatAReplayDidIsRemembered(t *testing.T) {
 		if ok, err := b.Replay(t.Context(), "default", e.Key(), 1, fmt.Sprint("job-", job)); !ok || err != nil {
 			t.Fatalf("replay: %v, %v", ok, err)
 		}
-		eventually(t, "done again", func() bool { return len(b.groups.all()) == 2+job && b.index.last(e.Key()) == "done" && !b.memory.inHand(e.Key()) })
+		eventually(t, "done again", func() bool {
+			return len(b.groups.all()) == 2+job && b.index.last(e.Key()) == "done" && !b.memory.inHand(e.Key())
+		})
 		if ttl := b.ttl(t, journalKey(e.Key())); ttl <= b.opt.Retention {
 			t.Errorf("what replay %d did is remembered for %s", job, ttl)
 		}
