@@ -17,7 +17,7 @@ import (
 // Bounds of what is taken.
 const (
 	takeAtOnce = 256
-	processMax = 256 << 20 // bytes of events in hand, all groups together
+	processMax = 256 << 20 // bytes that all hands together hold
 	bodyFactor = 3         // an event in memory against its JSON
 
 	retryOwned = 100 * time.Millisecond // a group that its former owner is about to give back
@@ -39,8 +39,10 @@ type group struct {
 	nudge chan struct{}
 	lanes [len(events.Priorities)]*lane
 
-	lease *lease
-	hands Hands // written under mu too: hurry reads it
+	lease    *lease
+	hands    Hands // written under mu too: hurry reads it
+	capacity int   // bytes that the hands can hold
+	weight   int   // bytes that they held when it was last looked at
 
 	mu     sync.Mutex // guards all below
 	inHand map[uint64]*taken
@@ -55,6 +57,7 @@ type lane struct {
 	consumer jetstream.Consumer
 	used     time.Time // the consumer last gave something
 	held     int       // in hand; guarded by group.mu
+	parked   int       // of these; guarded by group.mu
 	behind   atomic.Int64
 }
 
@@ -80,9 +83,9 @@ type taken struct {
 	account string
 	lane    *lane
 	lease   *lease
-	size    int
 
-	withdrawn bool // settled without its worker: the event was erased; guarded by group.mu
+	parked    bool // its last verdict parked it; guarded by group.mu, like the rest
+	withdrawn bool // settled without its worker: the event was erased
 }
 
 func newGroup(w *work, name string) *group {
@@ -138,6 +141,7 @@ func (g *group) term() error {
 	g.mu.Lock()
 	g.hands = hands
 	g.mu.Unlock()
+	_, g.capacity = hands.Room()
 	for _, ln := range g.lanes {
 		ln.hint.give()
 	}
@@ -157,6 +161,8 @@ func (g *group) end() {
 		g.closeLane(ctx, ln)
 	}
 	g.w.giveBack(ctx, g.lease)
+	g.w.hold(-g.weight)
+	g.weight = 0
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, t := range g.inHand {
@@ -180,6 +186,7 @@ func (g *group) work(ctx context.Context) error {
 		if err != nil || !stay {
 			return err
 		}
+		g.weigh()
 		took, err := g.fill(ctx)
 		if err != nil {
 			return err
@@ -310,7 +317,7 @@ func (g *group) take(ctx context.Context, ln *lane, m jetstream.Msg) error {
 		return err
 	}
 	d.Event, d.Received, d.Size = *en.event, en.event.Received, bodyFactor*en.size
-	t.size, t.account = d.Size, en.event.Account
+	t.account = en.event.Account
 	g.keep(t, d.First)
 	if !d.First {
 		j, err := g.q.LoadJournal(ctx, en.event.Account, t.pointer.Key)
@@ -331,7 +338,6 @@ func (g *group) keep(t *taken, fresh bool) {
 	g.inHand[t.workSeq] = t
 	t.lane.held++
 	g.mu.Unlock()
-	g.w.hold(t.size)
 	g.q.memory.hold(t.pointer.Key, fresh)
 }
 
@@ -342,7 +348,9 @@ func (g *group) letGo(t *taken) {
 	}
 	delete(g.inHand, t.workSeq)
 	t.lane.held--
-	g.w.hold(-t.size)
+	if t.parked {
+		t.lane.parked--
+	}
 	g.q.memory.release(t.pointer.Key)
 }
 

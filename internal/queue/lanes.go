@@ -6,21 +6,36 @@ import (
 	"fmt"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"bridge/internal/events"
 )
 
-// room tells how many deliveries of a lane may be taken.
+// room tells how many deliveries of a lane may be taken. What is parked takes no place: the hands bound it themselves. What
+// is urgent need not wait until other groups have let go of their events.
 func (g *group) room(ln *lane) int {
 	deliveries, bytes := g.hands.Room()
-	if bytes <= 0 || !g.w.hasRoom() {
+	if bytes <= 0 || ln.priority != events.Urgent && !g.w.hasRoom() {
 		return 0
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	below := 0 // in hand at this priority or below it
-	for _, l := range g.lanes[ln.priority:] {
-		below += l.held
+	all, below := 0, 0 // to be worked; of these, at this priority or below it
+	for _, l := range g.lanes {
+		all += l.held - l.parked
+		if l.priority >= ln.priority {
+			below += l.held - l.parked
+		}
 	}
-	return min(deliveries, (len(g.inHand)+deliveries)*laneShare[ln.priority]/100-below)
+	return min(deliveries, (all+deliveries)*laneShare[ln.priority]/100-below)
+}
+
+// weigh counts for the whole process what the hands hold now: they let go of an event's body when they begin to work on
+// it, or park it.
+func (g *group) weigh() {
+	_, left := g.hands.Room()
+	held := max(0, g.capacity-left)
+	g.w.hold(held - g.weight)
+	g.weight = held
 }
 
 func (g *group) openLane(ctx context.Context, ln *lane) error {

@@ -102,10 +102,12 @@ func (g *group) record(ctx context.Context, t *taken, v events.Verdict) error {
 	return g.q.Record(ctx, o)
 }
 
-// park lets go of what a parked delivery need not keep; g.mu must be held.
+// park counts a delivery as parked until its next verdict, and lets go of what it need not keep; g.mu must be held.
 func (g *group) park(t *taken) {
-	g.w.hold(-t.size)
-	t.size = 0
+	if !t.parked && g.inHand[t.workSeq] == t {
+		t.parked = true
+		t.lane.parked++
+	}
 	g.q.memory.forget(t.pointer.Key)
 }
 

@@ -129,11 +129,16 @@ func (w *work) forget(g *group) bool {
 	return true
 }
 
-// hold counts bytes in hand.
+// hold counts bytes in hand. When there is room again, every group may be waiting for it.
 func (w *work) hold(bytes int) {
 	w.mu.Lock()
-	w.held += bytes
-	w.mu.Unlock()
+	defer w.mu.Unlock()
+	full := w.held >= processMax
+	if w.held += bytes; full && w.held < processMax {
+		for _, g := range w.open {
+			signal(g.nudge)
+		}
+	}
 }
 
 func (w *work) hasRoom() bool {
