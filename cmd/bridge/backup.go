@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -27,7 +28,7 @@ func newBackup(g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			report, size, err := replaceFile(args[0], func(w io.Writer) error { return backupTo(cmd.Context(), &set, w) })
+			report, size, err := replaceFile(args[0], func(w io.Writer) error { return backupTo(cmd.Context(), &set, args[0], w) })
 			if err != nil {
 				return err
 			}
@@ -37,11 +38,11 @@ func newBackup(g *globals) *cobra.Command {
 }
 
 // backupTo asks the running bridge of an embedded store, which has it to itself, or else opens the store.
-func backupTo(ctx context.Context, set *app.Settings, w io.Writer) error {
+func backupTo(ctx context.Context, set *app.Settings, file string, w io.Writer) error {
 	if set.Env.NatsURL == "" {
 		if h, err := app.RunningServe(&set.Env); err == nil && alive(ctx, h.Address) {
 			c := &client{base: h.Address, token: h.Token, http: &http.Client{}}
-			res, err := c.open(ctx, http.MethodGet, "/api/backup", nil, nil)
+			res, err := c.open(ctx, http.MethodGet, "/api/backup", url.Values{"file": {file}}, nil)
 			if err != nil {
 				return err
 			}
@@ -50,7 +51,7 @@ func backupTo(ctx context.Context, set *app.Settings, w io.Writer) error {
 			return err
 		}
 	}
-	_, err := app.Backup(ctx, set, w)
+	_, err := app.Backup(ctx, set, file, w)
 	return err
 }
 

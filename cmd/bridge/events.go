@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -208,7 +209,8 @@ func newEventsErase(g *globals) *cobra.Command {
 	must(cmd, "contact")
 	cmd.RunE = g.withClient(func(cmd *cobra.Command, c *client, _ []string) error {
 		var out struct {
-			Erased int `json:"erased"`
+			Erased  int      `json:"erased"`
+			Remains []string `json:"remains"`
 		}
 		if err := c.do(cmd.Context(), http.MethodPost, "/api/erasures", nil, map[string]string{"contact": contact}, &out); err != nil {
 			return err
@@ -217,6 +219,10 @@ func newEventsErase(g *globals) *cobra.Command {
 			return printJSON(cmd.OutOrStdout(), out)
 		}
 		_, err := fmt.Fprintf(cmd.OutOrStdout(), "erased %s\n", counted(out.Erased, "event", "events"))
+		for _, left := range out.Remains {
+			_, more := fmt.Fprintf(cmd.OutOrStdout(), "not reached: %s\n", left)
+			err = errors.Join(err, more)
+		}
 		return err
 	})
 	return cmd

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"bridge/internal/config"
+	"bridge/internal/events"
+	"bridge/internal/ops"
 	"bridge/internal/queue"
 )
 
@@ -26,15 +28,19 @@ func queueOptions(env *config.Env) queue.Options {
 	}
 }
 
-// Backup writes everything that is stored to w. While a bridge uses an embedded store, its API makes the backup.
-func Backup(ctx context.Context, set *Settings, w io.Writer) (report StoreReport, err error) {
+// Backup writes everything that is stored to w, and writes down which file that is. While a bridge uses an embedded store, its
+// API makes the backup.
+func Backup(ctx context.Context, set *Settings, file string, w io.Writer) (report StoreReport, err error) {
 	opt := queueOptions(&set.Env)
 	opt.Logger = set.Log
 	q, err := queue.Open(ctx, opt)
 	if err != nil {
 		return report, explained(err)
 	}
-	report, err = q.Backup(ctx, w)
+	made := events.Outcome{Kind: events.OutcomeAudit, Who: "command line", Action: ops.ActionBackup, Target: file}
+	if err = q.Record(ctx, made); err == nil {
+		report, err = q.Backup(ctx, w)
+	}
 	return report, explained(errors.Join(err, q.Close(context.WithoutCancel(ctx))))
 }
 

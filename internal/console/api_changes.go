@@ -126,9 +126,14 @@ func (c *Console) apiErase(w http.ResponseWriter, r *http.Request, who identity)
 	if err != nil {
 		return err
 	}
+	remains, err := c.Desk.Remaining(r.Context())
+	if err != nil {
+		return err
+	}
 	return reply(w, http.StatusOK, struct {
-		Erased int `json:"erased"`
-	}{erased})
+		Erased  int      `json:"erased"`
+		Remains []string `json:"remains"`
+	}{erased, some(remains)})
 }
 
 func (c *Console) apiPause(w http.ResponseWriter, r *http.Request, who identity) error {

@@ -217,9 +217,17 @@ func TestAPIDoubtEraseAccounts(t *testing.T) {
 		d.answer(want, nil, "POST", "/api/doubts", body)
 	}
 	d.CaughtUp(t)
-	var erased struct{ Erased int }
-	if d.answer(200, &erased, "POST", "/api/erasures", `{"contact":"ada@example.com"}`); erased.Erased != 1 {
-		t.Errorf("erased %d", erased.Erased)
+	if err := d.Desk.Backup(t.Context(), "bob", "/backups/monday"); err != nil {
+		t.Fatal(err)
+	}
+	d.CaughtUp(t)
+	var erased struct {
+		Erased  int
+		Remains []string
+	}
+	d.answer(200, &erased, "POST", "/api/erasures", `{"contact":"ada@example.com"}`)
+	if erased.Erased != 1 || len(erased.Remains) != 1 || !strings.Contains(erased.Remains[0], "by bob /backups/monday") {
+		t.Errorf("erased %+v", erased)
 	}
 	d.answer(400, nil, "POST", "/api/erasures", `{"contact":"ada"}`)
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"bridge/internal/events"
 )
@@ -65,6 +67,30 @@ func (d *Desk) Erase(ctx context.Context, who, contact string) (int, error) {
 		return 0, err
 	}
 	return d.Work.Erase(ctx, contact, rows)
+}
+
+// Remaining says where erased data may still be: backups that were made, and what the store keeps for a while.
+func (d *Desk) Remaining(ctx context.Context) ([]string, error) {
+	const looked = 1000 // of the newest changes
+	lines, err := d.Records.Audit(ctx, "", looked)
+	if err != nil {
+		return nil, err
+	}
+	remain := slices.Clone(d.Remains)
+	for _, l := range lines {
+		if l.Action == ActionBackup {
+			remain = append(remain, strings.TrimSpace(fmt.Sprintf("the backup of %s by %s %s", l.At.UTC().Format(time.RFC3339), l.Who, l.Target)))
+		}
+	}
+	return remain, nil
+}
+
+// ActionBackup is what the audit calls a backup; its target is the file, where that is known.
+const ActionBackup = "backup"
+
+// Backup records that somebody makes a backup, to a file where that is known.
+func (d *Desk) Backup(ctx context.Context, who, file string) error {
+	return d.audit(ctx, events.Outcome{Who: who, Action: ActionBackup, Target: file})
 }
 
 // Pause stops calling Keap for an account until Resume. Its events wait.

@@ -21,6 +21,7 @@ type Options struct {
 	Live     Live
 	Switches Switches
 	Keap     Keap         // nil: nothing is asked of Keap
+	Remains  []string     // what the store keeps of erased data for a while, in words
 	Log      *slog.Logger // slog.Default() when nil
 }
 
