@@ -37,7 +37,9 @@ type shown struct {
 		events.ServedCall
 		Exchange *events.Exchange `json:"exchange"`
 	} `json:"served"`
-	Behind int `json:"behind"`
+	Behind int    `json:"behind"`
+	Ahead  int    `json:"ahead"`
+	First  string `json:"first"`
 }
 
 func newEventsShow(g *globals) *cobra.Command {
@@ -78,6 +80,9 @@ func writeShown(w io.Writer, s *shown) {
 	fmt.Fprintf(w, ", received %s, %s", s.Received.Local().Format(time.DateTime), counted(s.Calls, "call", "calls"))
 	if s.Attempts > 0 {
 		fmt.Fprintf(w, ", %s", counted(s.Attempts, "attempt", "attempts"))
+	}
+	if s.Ahead > 0 {
+		fmt.Fprintf(w, ", it waits for %s of this contact (the oldest: %s)", counted(s.Ahead, "earlier event", "earlier events"), s.First)
 	}
 	if s.Behind > 0 {
 		fmt.Fprintf(w, ", %d later events of this contact wait behind it", s.Behind)

@@ -88,6 +88,8 @@ type eventAnswer struct {
 	Timeline []events.Change `json:"timeline"`
 	Served   []callAnswer    `json:"served"` // calls that worked for it
 	Behind   int             `json:"behind"` // later events of the contact that wait for it
+	Ahead    int             `json:"ahead"`  // earlier ones that it waits for
+	First    string          `json:"first,omitempty"`
 	Plan     *events.Plan    `json:"plan"`
 }
 
@@ -145,7 +147,7 @@ func (who identity) sheet(s ops.Sheet) eventAnswer {
 		hide = maskText
 	}
 	out := eventAnswer{
-		Row: who.row(s.Row), Event: who.event(s.Event), Plan: who.plan(s.Plan), Behind: s.Behind,
+		Row: who.row(s.Row), Event: who.event(s.Event), Plan: who.plan(s.Plan), Behind: s.Behind, Ahead: s.Ahead, First: s.First,
 		Steps: []stepAnswer{}, Timeline: []events.Change{}, Served: []callAnswer{},
 	}
 	for _, l := range s.Lines {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"bridge/internal/events"
 	"bridge/internal/ops"
@@ -86,6 +87,8 @@ type eventBody struct {
 	Data    string // the CloudEvent, for reading
 	Compare *planAnswer
 	Moments []moment
+	Waits   string // how its account stands, while it is not settled
+	Level   string
 	Can     struct{ Replay, Discard bool }
 }
 
@@ -184,6 +187,13 @@ func (c *Console) eventPage(w http.ResponseWriter, r *http.Request, who identity
 		}
 		answer := who.compare(cmp)
 		body.Compare = &answer
+	}
+	if !sheet.State.Settled() {
+		status, err := c.Desk.Status(r.Context())
+		if err != nil {
+			return err
+		}
+		body.Waits, body.Level = standing(status.Accounts[sheet.Account], time.Now().UTC())
 	}
 	body.Moments = moments(body.eventAnswer)
 	erased := sheet.Reason == events.Erased

@@ -53,7 +53,9 @@ type Story struct {
 	Steps   []StepReport // as last reported
 	Changes []Change     // oldest first
 	Served  []ServedCall // oldest first
-	Behind  int          // later events of the same contact that are not settled yet
+	Behind  int          // later events of the same contact and priority that are not settled yet: they wait for this one
+	Ahead   int          // earlier ones that are not settled yet: this one waits for them
+	First   string       // key of the oldest of those ahead; "" without any
 }
 
 // Change is one change of an event's state.

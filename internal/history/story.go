@@ -54,7 +54,7 @@ func (ix *Index) Story(ctx context.Context, key string) (_ events.Story, ok bool
 	if story.Served, err = st.callsOf(ctx, r.n); err != nil {
 		return events.Story{}, false, err
 	}
-	story.Behind, err = st.behind(ctx, r)
+	err = st.neighbours(ctx, r, &story)
 	return story, err == nil, err
 }
 
@@ -116,26 +116,37 @@ func (st *store) callsOf(ctx context.Context, event int64) ([]events.ServedCall,
 	return calls, err
 }
 
-// behindAtMost bounds how far behind counts.
-const behindAtMost = 10_000
+// neighboursAtMost bounds how far events of the same contact are counted.
+const neighboursAtMost = 10_000
 
-// behind counts the later events of the same contact that are not settled.
-func (st *store) behind(ctx context.Context, r *row) (int, error) {
+// neighbours counts the events of the same contact and priority that wait for this one, and that it waits for.
+func (st *store) neighbours(ctx context.Context, r *row, story *events.Story) error {
 	if !r.person.Valid || r.class.state.Settled() {
-		return 0, nil
-	}
-	count := 0
-	err := st.each(ctx, func(rows *sql.Rows) error {
-		var class int64
-		if err := rows.Scan(&class); err != nil {
-			return err
-		}
-		if s := st.classes.byNumber(class); s != nil && !s.state.Settled() && s.account == r.class.account {
-			count++
-		}
 		return nil
-	}, "SELECT class FROM event WHERE person = ? AND n > ? ORDER BY n LIMIT ?", r.person.Int64, r.n, behindAtMost)
-	return count, err
+	}
+	count := func(what *int, oldest *string, query string) error {
+		return st.each(ctx, func(rows *sql.Rows) error {
+			var (
+				class int64
+				key   []byte
+			)
+			if err := rows.Scan(&class, &key); err != nil {
+				return err
+			}
+			s := st.classes.byNumber(class)
+			if s == nil || s.state.Settled() || s.account != r.class.account || s.priority != r.class.priority {
+				return nil
+			}
+			if *what++; oldest != nil {
+				*oldest = keyText(key)
+			}
+			return nil
+		}, query, r.person.Int64, r.n, neighboursAtMost)
+	}
+	if err := count(&story.Behind, nil, "SELECT class, key FROM event WHERE person = ? AND n > ? ORDER BY n LIMIT ?"); err != nil {
+		return err
+	}
+	return count(&story.Ahead, &story.First, "SELECT class, key FROM event WHERE person = ? AND n < ? ORDER BY n DESC LIMIT ?")
 }
 
 // Tallies counts all events by what they have in common, in any order; add up those of interest. Events that differ
