@@ -195,7 +195,7 @@ func binaryAttributes(h http.Header) (map[string]string, error) {
 		if !utf8.ValidString(value) {
 			return nil, fmt.Errorf("ce-%s is not UTF-8", attribute)
 		}
-		attributes[attribute] = value
+		attributes[attribute] = newTree(value).text() // as in structured mode, or one event had two ids
 	}
 	return attributes, nil
 }
