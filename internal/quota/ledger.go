@@ -63,8 +63,15 @@ func gapFor(l Limits) time.Duration {
 	return time.Duration(gap)
 }
 
-// rollLocked brings every window to now.
-func (l *Ledger) rollLocked(now time.Time) {
+// stale is how much older than the latest a time may be that is no clock put back: it was read a moment ago by somebody
+// who had to wait, or it is that of an answer.
+const stale = 2 * time.Second
+
+// rollLocked brings every window to now, and says what now is: never a moment before it was last.
+func (l *Ledger) rollLocked(now time.Time) time.Time {
+	if late := l.now.Sub(now); late > 0 && late < stale {
+		now = l.now
+	}
 	l.now = now
 	server := now.Add(l.skew)
 	if day := dayOf(server); !l.started || day != l.day.number {
@@ -81,13 +88,14 @@ func (l *Ledger) rollLocked(now time.Time) {
 	if l.next.Sub(now) > max(2*l.gap, unaware) { // the clock was put back
 		l.next, l.sends, l.unplanned = now.Add(l.gap), now.Add(l.gap), now
 	}
+	return now
 }
 
 // Take asks for one permit. With OK the call must be made now (see Slot) and Finished be said when it ended.
 func (l *Ledger) Take(now time.Time, c Class) Answer {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.rollLocked(now)
+	now = l.rollLocked(now)
 	if a := l.lookLocked(now, c); !a.OK {
 		return a
 	}
@@ -202,7 +210,7 @@ func (l *Ledger) Finished(now time.Time) {
 func (l *Ledger) Left(now time.Time, c Class) (minute, day int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.rollLocked(now)
+	now = l.rollLocked(now)
 	minute, day = min(l.minute.left(), l.tenant.left()), min(l.day.left(), l.tenDay.left())
 	if c != Urgent {
 		minute -= l.spareLocked()

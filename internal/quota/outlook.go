@@ -40,7 +40,7 @@ type Closure struct {
 func (l *Ledger) Outlook(now time.Time) Outlook {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.rollLocked(now)
+	now = l.rollLocked(now)
 	server := now.Add(l.skew)
 	reset := midnight(l.day.number + 1).Add(-l.skew)
 	o := Outlook{
@@ -120,7 +120,7 @@ const (
 func (l *Ledger) Scarce(now time.Time) Scarcity {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.rollLocked(now)
+	now = l.rollLocked(now)
 	if l.day.limit == 0 {
 		return Enough
 	}
@@ -139,7 +139,7 @@ func (l *Ledger) Scarce(now time.Time) Scarcity {
 func (l *Ledger) Midnight(now time.Time) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.rollLocked(now)
+	now = l.rollLocked(now)
 	return midnight(l.day.number + 1).Add(-l.skew)
 }
 

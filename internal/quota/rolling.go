@@ -140,6 +140,9 @@ func (r *rolling) observe(sent, at time.Time, told Reading) {
 	}
 	r.learn(at, told.Limit)
 	if more := told.Used - r.since(sent); more > 0 {
+		if n := len(r.others); n > 0 && at.Before(r.others[n-1].at) { // answers need not be told of in order
+			at = r.others[n-1].at
+		}
 		r.others = append(r.others, stamp{at, more})
 		r.sum += more
 	}

@@ -93,7 +93,7 @@ func (l *Ledger) restoreLocked(now time.Time, s *state) {
 		}
 	}
 	l.started = true
-	l.rollLocked(now)
+	now = l.rollLocked(now)
 	server := now.Add(l.skew)
 	for range s.Block {
 		l.minute.add(now)
@@ -120,7 +120,7 @@ func (l *Ledger) restoreDay(d *daily, s storedDay) {
 // and by one goroutine at a time; Take goes on meanwhile with what is left of the earlier block.
 func (l *Ledger) Reserve(ctx context.Context, now time.Time, save Save) error {
 	l.mu.Lock()
-	l.rollLocked(now)
+	now = l.rollLocked(now)
 	written, granted := l.encodeLocked(now, Block), l.granted
 	l.mu.Unlock()
 	if err := save(ctx, written); err != nil {
@@ -142,7 +142,7 @@ func (l *Ledger) Reserved() int {
 // Leave writes the exact state, so that the next owner loses nothing; no permit is given after it.
 func (l *Ledger) Leave(ctx context.Context, now time.Time, save Save) error {
 	l.mu.Lock()
-	l.rollLocked(now)
+	now = l.rollLocked(now)
 	l.reserves, l.reserved = true, 0
 	written := l.encodeLocked(now, 0)
 	l.mu.Unlock()
