@@ -8,6 +8,7 @@ const secondsADay = 24 * 60 * 60
 // second, a call counts for the day before and for the day after.
 type daily struct {
 	limit  int // 0: none
+	told   int // the limit as the server told it last; 0: it told none
 	higher int // a higher limit that the server told of, in force from the next day on
 
 	number int64 // days since 1970
@@ -83,6 +84,9 @@ func (d *daily) observe(sent, at time.Time, told Reading) {
 	}
 	if dayOf(sent.Add(-midnightGuard)) != d.number || dayOf(at.Add(midnightGuard)) != d.number {
 		return
+	}
+	if told.Limit > 0 {
+		d.told = told.Limit
 	}
 	switch limit := told.Limit; {
 	case limit <= 0 || limit == d.limit:

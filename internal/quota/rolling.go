@@ -17,6 +17,7 @@ type stamp struct {
 type rolling struct {
 	span   time.Duration
 	limit  int // 0: none
+	told   int // the limit as the server told it last; 0: it told none
 	higher int // a higher limit that the server told of, in force from …
 	from   time.Time
 
@@ -150,6 +151,9 @@ func (r *rolling) observe(sent, at time.Time, told Reading) {
 
 // learn takes the server's limit: a lower one at once, a higher one when the window has passed.
 func (r *rolling) learn(at time.Time, limit int) {
+	if limit > 0 {
+		r.told = limit
+	}
 	switch {
 	case limit <= 0 || limit == r.limit:
 		r.higher = 0

@@ -23,7 +23,7 @@ type state struct {
 	Recent  [][2]int64   `json:"recent,omitempty"` // [ms before At, calls] of the last minute, newest last
 	Day     storedDay    `json:"day"`
 	Tenant  storedDay    `json:"tenant_day,omitzero"`
-	Minute  int          `json:"minute_limit,omitempty"`
+	Minute  int          `json:"minute_limit,omitempty"` // as the server told it
 	Skew    int64        `json:"skew_ms,omitempty"`
 	Seen    time.Time    `json:"elsewhere_seen,omitzero"`
 	Trouble storedClosed `json:"closed,omitzero"`
@@ -35,7 +35,7 @@ type state struct {
 
 type storedDay struct {
 	Number int64 `json:"number"`
-	Limit  int   `json:"limit,omitempty"`
+	Limit  int   `json:"limit,omitempty"` // as the server told it
 	Used   int   `json:"used"`
 	Others int   `json:"elsewhere,omitempty"`
 	Before int   `json:"before,omitempty"`
@@ -75,7 +75,7 @@ func (l *Ledger) restoreLocked(now time.Time, s *state) {
 	l.skew = time.Duration(s.Skew) * time.Millisecond
 	l.restoreDay(&l.day, s.Day)
 	l.restoreDay(&l.tenDay, s.Tenant)
-	if s.Minute > 0 && (l.minute.limit == 0 || s.Minute < l.minute.limit) {
+	if l.minute.told = s.Minute; s.Minute > 0 && (l.minute.limit == 0 || s.Minute < l.minute.limit) {
 		l.minute.limit = s.Minute
 	}
 	l.seen = s.Seen
@@ -108,10 +108,11 @@ func (l *Ledger) restoreLocked(now time.Time, s *state) {
 	l.next, l.sends = now.Add(pause), now.Add(pause)
 }
 
-// restoreDay takes the counts, and a limit that headers had told to be lower than configured.
+// restoreDay takes the counts, and the limit that the server told last where that is lower than what is configured now. What
+// was configured then means nothing any more.
 func (l *Ledger) restoreDay(d *daily, s storedDay) {
 	d.number, d.used, d.others, d.before, d.edge = s.Number, s.Used, s.Others, s.Before, s.Edge
-	if s.Limit > 0 && (d.limit == 0 || s.Limit < d.limit) {
+	if d.told = s.Limit; s.Limit > 0 && (d.limit == 0 || s.Limit < d.limit) {
 		d.limit = s.Limit
 	}
 }
@@ -152,7 +153,7 @@ func (l *Ledger) Leave(ctx context.Context, now time.Time, save Save) error {
 func (l *Ledger) encodeLocked(now time.Time, block int) []byte {
 	s := state{
 		Version: 1, At: now.Round(0), Block: block, Skew: l.skew.Milliseconds(), Seen: l.seen.Round(0),
-		Minute: l.minute.limit, Day: storeDay(&l.day), Tenant: storeDay(&l.tenDay),
+		Minute: l.minute.told, Day: storeDay(&l.day), Tenant: storeDay(&l.tenDay),
 		Begun: l.plan.begun, Owed: l.plan.owed, Today: l.plan.today, History: l.plan.history,
 		Trouble: storedClosed{l.trouble.window, l.trouble.since.Round(0), l.trouble.until.Round(0), l.trouble.tries, l.trouble.told},
 	}
@@ -189,5 +190,5 @@ func recent(now time.Time, own []time.Time, others []stamp) [][2]int64 {
 }
 
 func storeDay(d *daily) storedDay {
-	return storedDay{Number: d.number, Limit: d.limit, Used: d.used, Others: d.others, Before: d.before, Edge: d.edge}
+	return storedDay{Number: d.number, Limit: d.told, Used: d.used, Others: d.others, Before: d.before, Edge: d.edge}
 }
