@@ -197,6 +197,7 @@ func (t *tenant) absorb(winner, loser *contact, now time.Time) {
 	for _, a := range loser.tags {
 		if !winner.tagged(a.tag) {
 			winner.tags = append(winner.tags, a)
+			t.holdersOf(a.tag).add(winner)
 		}
 	}
 	for _, v := range loser.custom {

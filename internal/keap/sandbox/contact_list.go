@@ -43,9 +43,9 @@ func (t *tenant) search(c *call, q criteria, key string) *shelf {
 		case len(q.tests) == 0:
 			return t.ordered[key]
 		case c.flags.searchLag > 0:
-			return t.filtered(key, q.keep) // who can be found changes with the time
+			return t.ordered[key].filtered(q.keep) // who can be found changes with the time
 		}
-		return t.view(q.name, key, q.keep)
+		return t.view(q.name+" by "+key, t.ordered[key], q.keep)
 	}
 	s := &shelf{rank: rankings[key]}
 	for _, x := range some {

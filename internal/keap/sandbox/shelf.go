@@ -177,11 +177,24 @@ func (t *tenant) insert(x *contact) {
 		x.id = t.lastID + 1
 	}
 	t.lastID = max(t.lastID, x.id)
+	for _, a := range x.tags {
+		t.holdersOf(a.tag).add(x)
+	}
 	for s := range t.shelves() {
 		if s.has(x) {
 			s.add(x)
 		}
 	}
+}
+
+// holdersOf are the contacts that have a tag.
+func (t *tenant) holdersOf(tag ref) *shelf {
+	s := t.tagged[tag]
+	if s == nil {
+		s = &shelf{rank: byID}
+		t.tagged[tag] = s
+	}
+	return s
 }
 
 // change lets f change a contact that is filed: in its own values only.
@@ -199,6 +212,9 @@ func (t *tenant) remove(x *contact) {
 	for s := range t.shelves() {
 		s.take(&old, x)
 	}
+	for _, a := range x.tags {
+		t.holdersOf(a.tag).take(&old, x)
+	}
 	for slot := range x.emails {
 		t.setEmail(x, slot, "", old.updated)
 	}
@@ -213,13 +229,12 @@ type view struct {
 // maxViews bounds how many searches are kept: each takes 8 bytes a contact found, and a look at every change.
 const maxViews = 8
 
-// view gives the contacts that meet a test in an order: of the searches of this name (the test in words), all are
-// gone through the first time only.
-func (t *tenant) view(name, key string, keep func(*contact) bool) *shelf {
-	name += " by " + key
+// view gives those of all contacts that meet a test, in the order in which all stand: of the searches of this name (the
+// test in words), all are gone through the first time only.
+func (t *tenant) view(name string, all *shelf, keep func(*contact) bool) *shelf {
 	at := slices.IndexFunc(t.views, func(v view) bool { return v.name == name })
 	if at < 0 {
-		v := view{name, t.filtered(key, keep)}
+		v := view{name, all.filtered(keep)}
 		if len(t.views) >= maxViews {
 			t.views = slices.Delete(t.views, 0, 1) // the one that was asked for longest ago
 		}
@@ -231,9 +246,9 @@ func (t *tenant) view(name, key string, keep func(*contact) bool) *shelf {
 	return v.shelf
 }
 
-// filtered goes through all contacts, on all processors.
-func (t *tenant) filtered(key string, keep func(*contact) bool) *shelf {
-	from := t.ordered[key].blocks
+// filtered goes through all contacts of a shelf, on all processors.
+func (s *shelf) filtered(keep func(*contact) bool) *shelf {
+	from := s.blocks
 	parts := make([][]*contact, runtime.GOMAXPROCS(0))
 	var wg sync.WaitGroup
 	for i := range parts {
@@ -248,12 +263,12 @@ func (t *tenant) filtered(key string, keep func(*contact) bool) *shelf {
 		})
 	}
 	wg.Wait()
-	s := &shelf{rank: rankings[key], keep: keep}
+	some := &shelf{rank: s.rank, keep: keep}
 	for _, part := range parts {
-		s.n += len(part)
+		some.n += len(part)
 		for rows := range slices.Chunk(part, blockLength) {
-			s.blocks = append(s.blocks, slices.Clip(rows))
+			some.blocks = append(some.blocks, slices.Clip(rows))
 		}
 	}
-	return s
+	return some
 }

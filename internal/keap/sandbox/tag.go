@@ -230,9 +230,10 @@ func deleteTag(t *tenant, c *call) reply {
 	t.forgetName(x)
 	t.tags.remove(id)
 	t.views = nil
-	for p := range t.contacts.all() {
+	for p := range t.holdersOf(id).all() {
 		p.tags = slices.DeleteFunc(p.tags, func(a applied) bool { return a.tag == id })
 	}
+	delete(t.tagged, id)
 	c.about("tag", id)
 	t.happened(c, "contactGroup.delete", id)
 	return none()

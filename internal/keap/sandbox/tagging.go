@@ -28,6 +28,7 @@ func (t *tenant) apply(c *call, tag, contact ref) string {
 		return tagDuplicate
 	}
 	t.change(x, func() { x.tags = append(x.tags, applied{tag, c.now}) })
+	t.holdersOf(tag).add(x)
 	t.happened(c, "contactGroup.applied", tag, contact)
 	return tagSuccess
 }
@@ -39,6 +40,7 @@ func (t *tenant) unapply(c *call, tag, contact ref) bool {
 		return false
 	}
 	t.change(x, func() { x.tags = slices.DeleteFunc(x.tags, func(a applied) bool { return a.tag == tag }) })
+	t.holdersOf(tag).take(x, x)
 	t.happened(c, "contactGroup.removed", tag, contact)
 	return true
 }
@@ -280,7 +282,10 @@ func tagContacts(t *tenant, c *call) reply {
 		i := x.place(tag)
 		return i >= 0 && keepsTagged(filter, x, x.tags[i].at)
 	}
-	found := t.view(fmt.Sprintf("tag %s %s", tag, c.query.Get("filter")), "id", keep)
+	found := t.holdersOf(tag)
+	if len(filter) > 0 {
+		found = t.view(fmt.Sprintf("tag %s %s", tag, c.query.Get("filter")), found, keep)
+	}
 	if c.version == 1 {
 		from, to, frame := c.page1(found.n)
 		rows := []row1{}

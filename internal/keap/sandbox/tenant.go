@@ -16,6 +16,7 @@ type tenant struct {
 	contacts  *shelf            // by id
 	ordered   map[string]*shelf // all contacts in each of the orders; contacts is one of them
 	views     []view
+	tagged    map[ref]*shelf // who has a tag, by id
 	lastID    ref
 	addresses map[string]*address // by lower-case e-mail address
 
@@ -75,7 +76,7 @@ func (s *Server) spareLocked() *tenant {
 }
 
 func newTenant(app string, s *Server) *tenant {
-	t := &tenant{app: app, server: s, addresses: map[string]*address{}, tagNames: map[string][]*tag{}, ordered: map[string]*shelf{}}
+	t := &tenant{app: app, server: s, addresses: map[string]*address{}, tagNames: map[string][]*tag{}, ordered: map[string]*shelf{}, tagged: map[ref]*shelf{}}
 	for key, rank := range rankings {
 		t.ordered[key] = &shelf{rank: rank}
 	}
