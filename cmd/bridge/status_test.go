@@ -2,6 +2,7 @@ package main
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -9,9 +10,12 @@ import (
 )
 
 func TestCheaperForms(t *testing.T) {
+	monday := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
 	got := cheaper([]events.RuleCost{
-		{Account: "a", Rule: "purchase", Calls: 30, Goals: 10}, {Account: "a", Rule: "lead", Calls: 20},
-		{Account: "a", Rule: "purchase", Calls: 50, Goals: 30}, {Account: "b", Rule: "purchase", Calls: 1, Goals: 1},
+		{At: monday, Account: "a", Rule: "purchase", Calls: 30, Goals: 10}, {At: monday, Account: "a", Rule: "lead", Calls: 20},
+		{At: monday.AddDate(0, 0, 1), Account: "a", Rule: "purchase", Source: "shop", Calls: 40, Goals: 20},
+		{At: monday.AddDate(0, 0, 1), Account: "a", Rule: "purchase", Source: "forms", Calls: 10, Goals: 10},
+		{At: monday, Account: "b", Rule: "purchase", Calls: 1, Goals: 1},
 	})
 	want := []string{
 		"a: rule purchase: a tag goal in place of its API goals would save up to 20 calls a day",

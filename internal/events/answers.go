@@ -129,11 +129,12 @@ const (
 	RateSettled  = "settled"
 )
 
-// RuleCost is what one rule cost from At on, for one Step. A call that served several steps is shared out among them.
+// RuleCost is what one rule cost for the events of one source from At on, for one Step. A call that served several steps is shared out among them.
 type RuleCost struct {
 	At      time.Time `json:"at"`
 	Account string    `json:"account"`
 	Rule    string    `json:"rule"`
+	Source  string    `json:"source"`
 	Events  int       `json:"events"` // that it matched
 	Steps   int       `json:"steps"`  // served by calls
 	Calls   float64   `json:"calls"`

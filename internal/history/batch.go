@@ -51,6 +51,7 @@ type ruleHour struct {
 	account string
 	at      int64
 	rule    string
+	source  string
 }
 
 type ruleSum struct {
@@ -216,7 +217,7 @@ func (b *batch) changed(o *events.Outcome) {
 	if len(o.Rules) > 0 && r.rules == "" {
 		r.rules = strings.Join(o.Rules, "\n")
 		for _, rule := range o.Rules {
-			b.rule(o, rule).events++
+			b.rule(o, rule, r.class.source).events++
 		}
 	}
 	r.dirty = true
@@ -241,7 +242,7 @@ func (b *batch) called(o *events.Outcome) {
 			r.dirty = true
 			r.begun(o.At.UnixMilli())
 		}
-		sum := b.rule(o, s.Rule)
+		sum := b.rule(o, s.Rule, r.class.source)
 		sum.steps++
 		sum.calls += share
 		if c.Operation == goalOperation {
@@ -249,7 +250,7 @@ func (b *batch) called(o *events.Outcome) {
 		}
 	}
 	if len(c.Served) == 0 {
-		b.rule(o, "").calls++
+		b.rule(o, "", "").calls++
 	}
 }
 
@@ -295,8 +296,8 @@ func (b *batch) pulse(at time.Time, account, what, status string) {
 	}
 }
 
-func (b *batch) rule(o *events.Outcome, rule string) *ruleSum {
-	k := ruleHour{o.Account, floor(o.At.Unix(), spanHour), rule}
+func (b *batch) rule(o *events.Outcome, rule, source string) *ruleSum {
+	k := ruleHour{o.Account, floor(o.At.Unix(), spanHour), rule, source}
 	if b.rules[k] == nil {
 		b.rules[k] = &ruleSum{}
 	}

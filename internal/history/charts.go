@@ -44,7 +44,7 @@ func (ix *Index) Rates(ctx context.Context, q events.Series) ([]events.Rate, err
 	return rates, err
 }
 
-// Costs tells what each rule cost over time, oldest first. Step is an hour at least.
+// Costs tells what each rule cost over time for the events of each source, oldest first. Step is an hour at least.
 func (ix *Index) Costs(ctx context.Context, q events.Series) ([]events.RuleCost, error) {
 	step := max(int64(q.Step/time.Second), spanHour)
 	var costs []events.RuleCost
@@ -53,14 +53,14 @@ func (ix *Index) Costs(ctx context.Context, q events.Series) ([]events.RuleCost,
 			c  events.RuleCost
 			at int64
 		)
-		err := rows.Scan(&at, &c.Account, &c.Rule, &c.Events, &c.Steps, &c.Calls, &c.Goals)
+		err := rows.Scan(&at, &c.Account, &c.Rule, &c.Source, &c.Events, &c.Steps, &c.Calls, &c.Goals)
 		c.At = time.Unix(at, 0).UTC()
 		costs = append(costs, c)
 		return err
 	}, accountsOf("rule", "", q.Account)+`
-		SELECT at - at % ?2 AS bucket, r.account, rule, sum(events), sum(steps), sum(calls), sum(goals) FROM a CROSS JOIN rule r
+		SELECT at - at % ?2 AS bucket, r.account, rule, source, sum(events), sum(steps), sum(calls), sum(goals) FROM a CROSS JOIN rule r
 		WHERE r.account = a.account AND at >= ?3 AND at < ?4
-		GROUP BY bucket, r.account, rule ORDER BY bucket, r.account, rule`,
+		GROUP BY bucket, r.account, rule, source ORDER BY bucket, r.account, rule, source`,
 		q.Account, step, floor(q.Since.Unix(), step), q.Until.Unix())
 	return costs, err
 }

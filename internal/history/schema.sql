@@ -102,16 +102,17 @@ CREATE TABLE pulse (
     PRIMARY KEY (span, account, at, what, status)
 ) WITHOUT ROWID;
 
--- rule: what a rule cost in the hour from at (Unix seconds) on.
+-- rule: what a rule cost for the events of a source in the hour from at (Unix seconds) on.
 CREATE TABLE rule (
     account TEXT NOT NULL,
     at      INTEGER NOT NULL,
     rule    TEXT NOT NULL,
+    source  TEXT NOT NULL,
     events  INTEGER NOT NULL,
     steps   INTEGER NOT NULL,
     calls   REAL NOT NULL,
     goals   INTEGER NOT NULL,
-    PRIMARY KEY (account, at, rule)
+    PRIMARY KEY (account, at, rule, source)
 ) WITHOUT ROWID;
 
 CREATE TABLE quota (

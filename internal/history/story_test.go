@@ -80,8 +80,8 @@ func TestStory(t *testing.T) {
 	}
 	midnight := day.Truncate(24 * time.Hour)
 	if diff := cmp.Diff([]events.RuleCost{
-		{At: midnight, Account: "default", Rule: "purchase", Events: 1, Steps: 3, Calls: 0.75},
-		{At: midnight, Account: "default", Rule: "vip", Events: 1, Steps: 1, Calls: 0.25},
+		{At: midnight, Account: "default", Rule: "purchase", Source: "shop", Events: 1, Steps: 3, Calls: 0.75},
+		{At: midnight, Account: "default", Rule: "vip", Source: "shop", Events: 1, Steps: 1, Calls: 0.25},
 	}, costs); diff != "" {
 		t.Errorf("costs (-want +got):\n%s", diff)
 	}

@@ -158,9 +158,9 @@ func (b *batch) writeSums(ctx context.Context) error {
 		}
 	}
 	for k, s := range b.rules {
-		if err := b.st.exec(ctx, `INSERT INTO rule (account, at, rule, events, steps, calls, goals) VALUES (?, ?, ?, ?, ?, ?, ?)
+		if err := b.st.exec(ctx, `INSERT INTO rule (account, at, rule, source, events, steps, calls, goals) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET events = events + excluded.events, steps = steps + excluded.steps, calls = calls + excluded.calls, goals = goals + excluded.goals`,
-			k.account, k.at, k.rule, s.events, s.steps, s.calls, s.goals); err != nil {
+			k.account, k.at, k.rule, k.source, s.events, s.steps, s.calls, s.goals); err != nil {
 			return err
 		}
 	}
