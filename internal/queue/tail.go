@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -20,11 +21,13 @@ const (
 	// at once.
 	tailBusy = 16 // records of the batch before
 	tailPace = 50 * time.Millisecond
+
+	tailLook = time.Second // outcomes that wait for their entry look so often whether it is still to come
 )
 
 // Tail follows EVENTS and OUTCOMES from a position on and hands them to fn in order, an event before its outcomes, until
 // ctx ends or fn fails. Position in a record is how far both logs are read with it. Entries that are gone (aged out,
-// erased) are passed over. events.ErrAhead when from lies beyond the logs.
+// erased) are passed over; of one that cannot be read the log tells, and its record is empty. events.ErrAhead when from lies beyond the logs.
 func (q *Queue) Tail(ctx context.Context, from events.Position, fn func([]events.LogRecord) error) error {
 	if err := q.notAhead(ctx, from); err != nil {
 		return err
@@ -39,7 +42,7 @@ func (q *Queue) Tail(ctx context.Context, from events.Position, fn func([]events
 		return out
 	}
 	t := tailer{
-		at: from, fn: fn, ctx: ctx,
+		at: from, fn: fn, ctx: ctx, log: q.log,
 		entries: follow(streamEvents, from.Events), outcomes: follow(streamOut, from.Outcomes),
 		known: q.routed.get,
 		gone: func(seq uint64) bool {
@@ -118,6 +121,7 @@ func (q *Queue) heartbeat() time.Duration {
 // tailer merges the two logs.
 type tailer struct {
 	ctx      context.Context
+	log      *slog.Logger
 	at       events.Position
 	fn       func([]events.LogRecord) error
 	entries  <-chan jetstream.Msg
@@ -146,6 +150,9 @@ func (t *tailer) run() error {
 		if err != nil {
 			return err
 		}
+		if m == nil {
+			continue
+		}
 		if fromEvents {
 			err = t.addEntry(m)
 		} else {
@@ -157,7 +164,8 @@ func (t *tailer) run() error {
 	}
 }
 
-// next waits for a message; before it waits, what is collected goes out.
+// next waits for a message; before it waits, what is collected goes out. Without outcomes to come, because some wait for an
+// entry, it waits a while only and gives nil: the entry may have been erased meanwhile.
 func (t *tailer) next(outcomes <-chan jetstream.Msg) (m jetstream.Msg, fromEvents bool, err error) {
 	if len(t.batch) < tailRecords {
 		select {
@@ -185,11 +193,17 @@ func (t *tailer) next(outcomes <-chan jetstream.Msg) (m jetstream.Msg, fromEvent
 	if err := t.flush(); err != nil {
 		return nil, false, err
 	}
+	var look <-chan time.Time
+	if outcomes == nil {
+		look = time.After(tailLook)
+	}
 	select {
 	case m := <-t.entries:
 		return m, true, nil
 	case m := <-outcomes:
 		return m, false, nil
+	case <-look:
+		return nil, false, nil
 	case <-t.ctx.Done():
 		return nil, false, t.ctx.Err()
 	}
@@ -214,7 +228,9 @@ func (t *tailer) addEntry(m jetstream.Msg) error {
 	en, ok := t.known(meta.Sequence.Stream)
 	if !ok {
 		if en, err = parseEntry(m.Headers(), m.Data(), meta.Sequence.Stream); err != nil {
-			return err
+			t.log.Error("an entry of the log cannot be read; passed over", "seq", meta.Sequence.Stream, "err", err)
+			t.add(events.LogRecord{Position: events.Position{Events: meta.Sequence.Stream}})
+			return nil
 		}
 	}
 	t.add(events.LogRecord{
@@ -230,7 +246,7 @@ func (t *tailer) parseOutcomes(m jetstream.Msg) (*events.LogRecord, uint64, erro
 	}
 	list, err := decodeOutcomes(m.Data())
 	if err != nil {
-		return nil, 0, fmt.Errorf("entry %d of the outcomes: %w", meta.Sequence.Stream, err)
+		t.log.Error("outcomes cannot be read; passed over", "seq", meta.Sequence.Stream, "read", len(list), "err", err)
 	}
 	r := &events.LogRecord{Position: events.Position{Outcomes: meta.Sequence.Stream}, Outcomes: list}
 	var until uint64
