@@ -127,7 +127,10 @@ func (q *Queue) prepare(to *accepting, e *events.Event) error {
 	if len(line) > q.maxPayload-maxHeader {
 		return fmt.Errorf("%w: %d bytes", ErrTooLarge, len(line))
 	}
-	key, _ := parseKey(e.Key())
+	key, err := parseKey(e.Key())
+	if err != nil {
+		return err
+	}
 	to.lines, to.events, to.accounts, to.keys = append(to.lines, line), append(to.events, &stamped), append(to.accounts, e.Account), append(to.keys, key)
 	return nil
 }

@@ -2,18 +2,20 @@ package queue
 
 import (
 	"encoding/hex"
+	"fmt"
 	"sync"
 )
 
 // rawKey is Event.Key in half the room.
 type rawKey [16]byte
 
-func parseKey(key string) (raw rawKey, ok bool) {
-	if len(key) != 2*len(raw) {
-		return raw, false
+// parseKey refuses what is no key: as zero, all of them would count as one.
+func parseKey(key string) (raw rawKey, err error) {
+	n, err := hex.Decode(raw[:], []byte(key)[:min(len(key), 2*len(raw))])
+	if err != nil || n != len(raw) || len(key) != 2*n {
+		return rawKey{}, fmt.Errorf("%q is no key of an event", key)
 	}
-	_, err := hex.Decode(raw[:], []byte(key))
-	return raw, err == nil
+	return raw, nil
 }
 
 // recentKeys is how many keys are remembered at least. It covers the retries of senders; later resends are recognised
