@@ -335,11 +335,13 @@ func TestStanding(t *testing.T) {
 	midnight := now.Add(3 * time.Hour)
 	for want, a := range map[string]ops.AccountStatus{
 		"ok Up to date": {Ready: true},
-		"wait Waiting: the day's quota is spent, resumes 00:00 UTC (in 3 h)":  {Ready: true, Paused: &ops.Pause{Reason: events.QuotaDay, Until: &midnight}},
-		"bad Keap refuses the credential":                                     {Paused: &ops.Pause{Reason: events.Unauthorized}},
-		"wait Paused by an operator":                                          {Ready: true, Paused: &ops.Pause{Reason: events.Paused}},
-		"ok Working, 3.5 calls/s, through by 00:00 UTC (in 3 h)":              {Ready: true, Rate: 3.5, Backlog: ops.Backlog{Bulk: 4000}, ETA: &midnight},
-		"bad Not ready: no process works it, or its credential does not work": {Backlog: ops.Backlog{Bulk: 1}},
+		"wait Waiting for the day's quota, resumes 00:00 UTC (in 3 h)":                            {Ready: true, Paused: &ops.Pause{Reason: events.QuotaDay, Until: &midnight}},
+		"wait Waiting: Keap asked to slow down":                                                   {Ready: true, Paused: &ops.Pause{Reason: events.Throttled}},
+		"bad Not in the configuration: its events wait until it is there again, or are discarded": {Removed: true},
+		"bad Keap refuses the credential":                                                         {Paused: &ops.Pause{Reason: events.Unauthorized}},
+		"wait Paused by an operator":                                                              {Ready: true, Paused: &ops.Pause{Reason: events.Paused}},
+		"ok Working, 3.5 calls/s, through by 00:00 UTC (in 3 h)":                                  {Ready: true, Rate: 3.5, Backlog: ops.Backlog{Bulk: 4000}, ETA: &midnight},
+		"bad Not ready: no process works it, or its credential does not work":                     {Backlog: ops.Backlog{Bulk: 1}},
 	} {
 		if text, level := standing(a, now); level+" "+text != want {
 			t.Errorf("%q, want %q", level+" "+text, want)

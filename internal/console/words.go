@@ -58,6 +58,11 @@ var reasonWords = map[events.Reason]word{
 	events.UnknownOutcome: {"a step may have happened", "Look in Keap whether it did, and answer below the step."},
 }
 
+// awaited is what an account waits for that waits for a quota.
+var awaited = map[events.Reason]string{
+	events.QuotaDay: "the day's quota", events.QuotaMinute: "the minute's quota", events.QuotaTenant: "a limit over all integrations of the Keap account",
+}
+
 // standing says how an account stands. level is ok, wait or bad.
 func standing(a ops.AccountStatus, now time.Time) (text, level string) {
 	switch {
@@ -69,6 +74,9 @@ func standing(a ops.AccountStatus, now time.Time) (text, level string) {
 		return capital(reasonWords[a.Paused.Reason].text), "bad"
 	case a.Paused != nil:
 		text := "Waiting: " + reasonWords[a.Paused.Reason].text
+		if what := awaited[a.Paused.Reason]; what != "" {
+			text = "Waiting for " + what
+		}
 		if a.Paused.Until != nil {
 			text += fmt.Sprintf(", resumes %s (in %s)", clock(*a.Paused.Until, now), span(a.Paused.Until.Sub(now)))
 		}
