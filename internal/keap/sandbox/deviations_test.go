@@ -49,7 +49,7 @@ var wireDeviations = []onTheWire{
 		settings: Settings{EndlessNext: new(true)}, method: "GET", path: "/crm/rest/v1/contacts?offset=900", status: 200, contains: `"next":"http`, unsaid: true},
 	{name: "v1 custom field content", documented: "an object", actual: "any JSON: texts, numbers, lists",
 		method: "GET", path: "/crm/rest/v1/contacts/1?optional_properties=custom_fields", status: 200, contains: `"content":"#17"`, unsaid: true},
-	{name: "credentials", documented: "OAuth2 only", actual: "X-Keap-API-Key and Authorization: Bearer, for keys and tokens alike",
+	{name: "credentials", documented: "OAuth2 only", actual: "X-Keap-API-Key, Authorization: Bearer and ?access_token=, for keys and tokens alike",
 		method: "GET", path: "/crm/rest/v1/tags", status: 200, contains: `"tags"`, unsaid: true},
 	{name: "not simulated", documented: "v1 has no 501", actual: "this simulator's own: 501 with method and path, never a made-up success",
 		method: "GET", path: "/crm/rest/v1/affiliates", status: 501, contains: "GET /crm/rest/v1/affiliates"},
