@@ -2,11 +2,13 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"bridge/internal/events"
+	"bridge/internal/queue"
 	"bridge/internal/sources"
 )
 
@@ -98,12 +100,8 @@ func (a *App) sweepSince(ctx context.Context, account, source string, s sources.
 		}
 	}
 	err = s.Sweep(ctx, since, func(ctx context.Context, page []events.Event) error {
-		duplicate, err := a.queue.Accept(ctx, page)
-		for _, d := range duplicate {
-			if !d {
-				fresh++
-			}
-		}
+		n, err := a.acceptFound(ctx, account, source, page)
+		fresh += n
 		return err
 	})
 	if err != nil {
@@ -114,6 +112,31 @@ func (a *App) sweepSince(ctx context.Context, account, source string, s sources.
 	}
 	_, err = a.queue.SaveNote(ctx, note, value, revision)
 	return fresh, err
+}
+
+// acceptFound accepts what a sweep found, and tells how much of it was new. What can never be accepted is told of and passed
+// over: else it would fail every later sweep of the same time, and nothing behind it would ever be found.
+func (a *App) acceptFound(ctx context.Context, account, source string, page []events.Event) (fresh int, err error) {
+	duplicate, err := a.queue.Accept(ctx, page)
+	for _, d := range duplicate {
+		if !d {
+			fresh++
+		}
+	}
+	if err == nil || errors.Is(err, queue.ErrUnavailable) {
+		return fresh, err
+	}
+	if len(page) == 1 {
+		a.set.Log.Error("what a sweep found can never be accepted; passed over", "account", account, "source", source, "event", page[0].ID, "err", err)
+		return 0, nil
+	}
+	for i := range page { // one alone refuses the whole page
+		n, err := a.acceptFound(ctx, account, source, page[i:i+1])
+		if fresh += n; err != nil {
+			return fresh, err
+		}
+	}
+	return fresh, nil
 }
 
 // busy keeps a source from being swept twice at a time.
