@@ -2,7 +2,7 @@
 // Keap's quotas, headers and error bodies, and with faults on demand.
 //
 // Use [New] and serve the [Server] over HTTP, or take its [Server.Transport] and call it in memory, which also
-// works in virtual time (testing/synctest): it starts no goroutine and waits only under the request's context.
+// works in virtual time (testing/synctest): no goroutine of it outlives a call, and it waits only under the request's context.
 // Paths: /crm/rest/v1/…, /crm/rest/v2/…, /crm/xmlrpc/v1, /token, /app/oauth/authorize; control under /sandbox/….
 //
 // Rely on it for: which effects a call had and how often (State), what was called and how close to the quota
@@ -12,8 +12,8 @@
 // answers 501 with its method and path, never a made-up success. It keeps nothing on disk.
 //
 // Read sandbox.go (a request in, an answer out), call.go (the gateway: credential, quota, fault, operation), route.go
-// and the two tables of operations; then a file or two per resource. window.go and quota.go count calls,
-// xmlrpc*.go is apart. It is large because two versions of an API word everything differently: the shapes are
+// and the two tables of operations; then a file or two per resource. shelf.go keeps lists in order, window.go
+// and quota.go count calls, xmlrpc*.go is apart. It is large because two versions of an API word everything differently: the shapes are
 // written out, one struct for each, so that a reader can hold them against Keap's documents.
 //
 // The package imports nothing of the client on purpose: a field name misspelt in shared structs would be
