@@ -63,15 +63,17 @@ type Raw struct {
 	Body    []byte      `json:"body"`
 }
 
-func (q *Queue) putSlot(ctx context.Context, s *Slot) error {
+// putSlot fills an event's slot and tells where it stands.
+func (q *Queue) putSlot(ctx context.Context, s *Slot, opts ...jetstream.PublishOpt) (seq uint64, err error) {
 	body, err := json.Marshal(s)
 	if err != nil {
-		return fmt.Errorf("encode a failed event: %w", err)
+		return 0, fmt.Errorf("encode a failed event: %w", err)
 	}
-	if _, err := q.put(ctx, &nats.Msg{Subject: failedSubject(s.Account, s.Key), Data: body}); err != nil {
-		return fmt.Errorf("keep a failed event: %w", err)
+	ack, err := q.put(ctx, &nats.Msg{Subject: failedSubject(s.Account, s.Key), Data: body}, opts...)
+	if err != nil {
+		return 0, fmt.Errorf("keep a failed event: %w", err)
 	}
-	return nil
+	return ack.Sequence, nil
 }
 
 // slot reads an event's slot; ok is false when it has none.

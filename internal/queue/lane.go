@@ -83,6 +83,7 @@ type taken struct {
 	account string
 	lane    *lane
 	lease   *lease
+	slot    uint64 // where its verdict put it; used by one settle at a time
 
 	parked    bool // its last verdict parked it; guarded by group.mu, like the rest
 	withdrawn bool // settled without its worker: the event was erased

@@ -140,7 +140,7 @@ func (r *router) prune(ctx context.Context) error {
 
 // fail keeps an event that needs a person, and says so.
 func (q *Queue) fail(ctx context.Context, s *Slot, job string) error {
-	if err := q.putSlot(ctx, s); err != nil {
+	if _, err := q.putSlot(ctx, s); err != nil {
 		return err
 	}
 	err := q.Record(ctx, events.Outcome{

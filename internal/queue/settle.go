@@ -37,6 +37,9 @@ func (g *group) settle(ctx context.Context, t *taken, v events.Verdict) error {
 	if err == nil && v.State().Settled() {
 		err = acknowledge(ctx, t.current(g))
 	}
+	if err != nil {
+		g.takeBack(t)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err != nil {
@@ -86,7 +89,7 @@ func (g *group) record(ctx context.Context, t *taken, v events.Verdict) error {
 		slot := &Slot{
 			Key: o.Key, Account: o.Account, Seq: o.Seq, State: o.State, Reason: o.Reason, Detail: o.Detail, Step: o.Step, Attempt: o.Attempt, At: o.At,
 		}
-		if err := g.q.putSlot(ctx, slot); err != nil {
+		if err := g.bury(ctx, t, slot); err != nil {
 			return err
 		}
 	case events.VerdictDone:
@@ -100,6 +103,35 @@ func (g *group) record(ctx context.Context, t *taken, v events.Verdict) error {
 		}
 	}
 	return g.q.Record(ctx, o)
+}
+
+// bury puts an event into its slot, unless another owner has done so since, or may: a process that was paused between two
+// lines must not call failed what its successor has finished.
+func (g *group) bury(ctx context.Context, t *taken, s *Slot) error {
+	_, before, err := g.q.slot(ctx, s.Account, s.Key)
+	if err != nil {
+		return err
+	}
+	if !t.lease.Valid() {
+		return ErrLostOwnership
+	}
+	t.slot, err = g.q.putSlot(ctx, s, jetstream.WithExpectLastSequencePerSubject(before))
+	if lostRace(err) || err == nil && !t.lease.Valid() {
+		return ErrLostOwnership
+	}
+	return err
+}
+
+// takeBack empties the slot that a verdict filled which does not count, because the event has another owner.
+func (g *group) takeBack(t *taken) {
+	if t.slot == 0 || t.lease.Valid() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), settleFor)
+	defer cancel()
+	if err := g.q.dropSlot(ctx, t.slot); err != nil {
+		g.q.log.Error("an event that another process has taken over may be listed as failed", "key", t.pointer.Key, "err", err)
+	}
 }
 
 // park counts a delivery as parked until its next verdict, and lets go of what it need not keep; g.mu must be held.
