@@ -151,6 +151,8 @@ var walk = []step{
 	{"GET", "/crm/rest/v1/tasks/1", "", 200},
 	{"GET", "/crm/rest/v2/tasks/2", "", 200},
 	{"PATCH", "/crm/rest/v2/tasks/2", `{"completed":true}`, 200},
+	{"PUT", "/crm/rest/v1/tasks/1", `{"id":1,"title":"Call again","due_date":"2026-12-02T10:00:00.000Z","contact":{"id":1}}`, 200},
+	{"PATCH", "/crm/rest/v1/tasks/1", `{"completed":true}`, 200},
 	{"DELETE", "/crm/rest/v1/tasks/1", "", 204},
 	{"DELETE", "/crm/rest/v2/tasks/2", "", 204},
 

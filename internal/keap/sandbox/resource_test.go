@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -203,4 +204,25 @@ func TestNotesAndTasks(t *testing.T) {
 	if len(state.Tasks) != 1 || state.Tasks[0].ContactID != "2" || state.Tasks[0].DueAt.Format("02 15") != "30 23" {
 		t.Errorf("tasks are %+v", state.Tasks)
 	}
+}
+
+// TestTaskIsChanged as a client of v1 does it: it sends back what it has read, with a change.
+func TestTaskIsChanged(t *testing.T) {
+	s := newTest(t)
+	made := s.do(t, "POST", "/crm/rest/v1/tasks", `{"title":"Call","due_date":"2026-12-01T10:00:00Z"}`).want(t, 200).(map[string]any)
+	made["title"] = "Call again"
+	body, err := json.Marshal(made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for method, body := range map[string]string{"PUT": string(body), "PATCH": `{"title":"Call again","remind_time":15}`} {
+		if v := s.do(t, method, "/crm/rest/v1/tasks/1", body).want(t, 200); at(t, v, "title") != "Call again" || at(t, v, "due_date") != made["due_date"] {
+			t.Errorf("%s: %v", method, v)
+		}
+	}
+	s.do(t, "PATCH", "/crm/rest/v1/tasks/1", `{"remind_time":7}`).want(t, 400)
+	if v := s.do(t, "PATCH", "/crm/rest/v1/tasks/1", `{"completed":true}`).want(t, 200); at(t, v, "completed") != true || at(t, v, "completion_date") == nil || at(t, v, "title") != "Call again" {
+		t.Errorf("completed: %v", v)
+	}
+	s.do(t, "PUT", "/crm/rest/v1/tasks/2", `{"title":"x"}`).want(t, 404)
 }

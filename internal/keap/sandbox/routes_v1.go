@@ -61,6 +61,8 @@ var v1Routes = []route{
 	{"POST", "tasks", "tasks.create", createTask1},
 	{"GET", "tasks/model", "tasks.model", emptyModel},
 	{"GET", "tasks/{}", "tasks.get", getTask},
+	{"PUT", "tasks/{}", "tasks.patch", updateTask1},
+	{"PATCH", "tasks/{}", "tasks.patch", updateTask1},
 	{"DELETE", "tasks/{}", "tasks.delete", deleteTask},
 
 	{"GET", "orders", "orders.list", listOrders1},

@@ -82,44 +82,83 @@ func (t *tenant) task2(id ref, x *task) v2Task {
 		Done: stamp(x.completed), Remind: x.remind}
 }
 
+// v1TaskIn is what v1 takes. It takes back all that it answers, so that a client may change what it has read.
+type v1TaskIn struct {
+	ID        ref      `json:"id"`
+	Title     string   `json:"title"`
+	Body      string   `json:"description"`
+	Type      string   `json:"type"`
+	Priority  int      `json:"priority"`
+	Completed *bool    `json:"completed"`
+	User      ref      `json:"user_id"`
+	Due       instant  `json:"due_date"`
+	Created   instant  `json:"creation_date"`
+	Edited    instant  `json:"modification_date"`
+	Done      instant  `json:"completion_date"`
+	Remind    int      `json:"remind_time"`
+	URL       string   `json:"url"`
+	Funnel    ref      `json:"funnel_id"`
+	JGraph    ref      `json:"jgraph_id"`
+	Contact   v1Person `json:"contact"`
+}
+
+// into writes what is given onto a task.
+func (in *v1TaskIn) into(c *call, x *task) {
+	x.contact, x.user, x.title, x.body = cmp.Or(in.Contact.ID, x.contact), cmp.Or(in.User, x.user), cmp.Or(in.Title, x.title), cmp.Or(in.Body, x.body)
+	x.kind, x.priority, x.remind, x.edited = cmp.Or(in.Type, x.kind), cmp.Or(in.Priority, x.priority), cmp.Or(in.Remind, x.remind), c.now
+	if !in.Due.IsZero() {
+		x.due = in.Due.Time
+	}
+	switch {
+	case in.Completed != nil && !*in.Completed:
+		x.completed = time.Time{}
+	case !in.Done.IsZero():
+		x.completed = in.Done.Time
+	case in.Completed != nil && x.completed.IsZero():
+		x.completed = c.now
+	}
+}
+
 // createTask1 answers 200, not 201.
 func createTask1(t *tenant, c *call) reply {
-	var in struct {
-		Title     string   `json:"title"`
-		Body      string   `json:"description"`
-		Type      string   `json:"type"`
-		Priority  int      `json:"priority"`
-		Completed bool     `json:"completed"`
-		User      ref      `json:"user_id"`
-		Due       instant  `json:"due_date"`
-		Created   instant  `json:"creation_date"`
-		Edited    instant  `json:"modification_date"`
-		Done      instant  `json:"completion_date"`
-		Remind    int      `json:"remind_time"`
-		URL       string   `json:"url"`
-		Funnel    ref      `json:"funnel_id"`
-		JGraph    ref      `json:"jgraph_id"`
-		Contact   v1Person `json:"contact"`
-	}
+	var in v1TaskIn
 	if err := c.read(&in); err != nil {
 		return c.bad(err.Error())
 	}
 	if in.Title == "" || in.Due.IsZero() {
 		return c.bad("title and due_date are required")
 	}
-	x := &task{contact: in.Contact.ID, user: cmp.Or(in.User, 1), title: in.Title, body: in.Body, kind: in.Type, priority: cmp.Or(in.Priority, 2),
-		due: in.Due.Time, created: c.now, edited: c.now, completed: in.Done.Time, remind: in.Remind}
-	if in.Completed && x.completed.IsZero() {
-		x.completed = c.now
-	}
-	if r := t.addTask(c, x); r != nil {
+	x := &task{user: 1, priority: 2, created: c.now}
+	in.into(c, x)
+	if r := t.checkTask(c, x); r != nil {
 		return *r
 	}
+	t.addTask(c, x)
 	return ok(t.task1(t.tasks.last, x))
 }
 
-// addTask checks and files a task; the reply is a refusal.
-func (t *tenant) addTask(c *call, x *task) *reply {
+// updateTask1 is v1's PUT and its PATCH: both change what is given.
+func updateTask1(t *tenant, c *call) reply {
+	x, found := t.tasks.get(c.id(0))
+	if !found {
+		return c.notFound("Task", c.args[0])
+	}
+	var in v1TaskIn
+	if err := c.read(&in); err != nil {
+		return c.bad(err.Error())
+	}
+	changed := *x
+	in.into(c, &changed)
+	if r := t.checkTask(c, &changed); r != nil {
+		return *r
+	}
+	*x = changed
+	t.happened(c, "task.edit", c.id(0))
+	return ok(t.task1(c.id(0), x))
+}
+
+// checkTask gives a refusal of what a task may not be.
+func (t *tenant) checkTask(c *call, x *task) *reply {
 	var r reply
 	switch _, found := t.contactByID(x.contact); {
 	case !found && x.contact != 0:
@@ -129,15 +168,18 @@ func (t *tenant) addTask(c *call, x *task) *reply {
 	case x.priority < 1 || x.priority > 3:
 		r = c.bad("Invalid priority")
 	default:
-		id := t.tasks.put(0, x)
-		if x.contact != 0 {
-			c.about("contact", x.contact)
-		}
-		c.about("task", id)
-		t.happened(c, "task.add", id)
 		return nil
 	}
 	return &r
+}
+
+func (t *tenant) addTask(c *call, x *task) {
+	id := t.tasks.put(0, x)
+	if x.contact != 0 {
+		c.about("contact", x.contact)
+	}
+	c.about("task", id)
+	t.happened(c, "task.add", id)
 }
 
 type v2TaskIn struct {
@@ -168,9 +210,10 @@ func createTask2(t *tenant, c *call) reply {
 	if r := in.into(c, x); r != nil {
 		return *r
 	}
-	if r := t.addTask(c, x); r != nil {
+	if r := t.checkTask(c, x); r != nil {
 		return *r
 	}
+	t.addTask(c, x)
 	return created(t.task2(t.tasks.last, x))
 }
 
