@@ -144,6 +144,9 @@ func (c *client) open(ctx context.Context, method, path string, query url.Values
 			return nil, fmt.Errorf("the console answered %s", res.Status)
 		}
 	}
+	if p.Status == http.StatusBadRequest { // what was typed cannot be understood
+		return nil, &usageError{p, p.HintIs}
+	}
 	return nil, p
 }
 

@@ -96,7 +96,7 @@ func newEventsLs(g *globals) *cobra.Command {
 	}
 	values := addFilter(cmd)
 	cmd.Flags().IntVar(&limit, "limit", 50, "how many at most")
-	cmd.RunE = g.withClient(func(cmd *cobra.Command, c *client, _ []string) error {
+	list := g.withClient(func(cmd *cobra.Command, c *client, _ []string) error {
 		f, err := given(values, time.Now())
 		if err != nil {
 			return err
@@ -129,6 +129,12 @@ func newEventsLs(g *globals) *cobra.Command {
 		}
 		return t.Flush()
 	})
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if limit < 1 {
+			return usagef("for example --limit 50", "--limit is at least 1, not %d", limit)
+		}
+		return list(cmd, args)
+	}
 	return cmd
 }
 

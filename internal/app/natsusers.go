@@ -2,10 +2,10 @@ package app
 
 import (
 	"bufio"
-	"fmt"
 	"os"
 	"strings"
 
+	"bridge/internal/config"
 	"bridge/internal/queue"
 )
 
@@ -18,7 +18,7 @@ func natsUsers(path string) ([]queue.User, error) {
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("BRIDGE_NATS_USERS cannot be read: %w", err)
+		return nil, mistaken("BRIDGE_NATS_USERS", err)
 	}
 	defer f.Close()
 	var users []queue.User
@@ -30,7 +30,7 @@ func natsUsers(path string) ([]queue.User, error) {
 		}
 		fields := strings.Fields(text)
 		if len(fields) < 2 || !strings.HasPrefix(fields[0], "U") {
-			return nil, fmt.Errorf("%s:%d: a public user nkey (U…) and the subjects that it may publish or listen to are expected", path, n)
+			return nil, config.Mistakes{{File: path, Line: n, Column: 1, Text: "a public user nkey (U…) and the subjects that it may publish or listen to are expected"}}
 		}
 		u := queue.User{NKey: fields[0]}
 		for _, subject := range fields[1:] {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"bridge/internal/config"
 	"bridge/internal/console"
 )
 
@@ -30,11 +30,11 @@ func (a *App) startConsole() error {
 	if env.ConsoleTokens != "" {
 		f, err := os.Open(env.ConsoleTokens)
 		if err != nil {
-			return fmt.Errorf("the file of console tokens cannot be read: %w", err)
+			return mistaken("BRIDGE_CONSOLE_TOKENS", err)
 		}
 		defer f.Close()
 		if opt.Tokens, err = console.ReadTokens(f); err != nil {
-			return fmt.Errorf("%s: %w", env.ConsoleTokens, err)
+			return mistaken(env.ConsoleTokens, err)
 		}
 	}
 	hand := Handover{PID: os.Getpid(), Store: storeOf(env.NatsURL)}
@@ -59,6 +59,11 @@ func (a *App) startConsole() error {
 	}
 	a.down.add("handover", remove)
 	return nil
+}
+
+// mistaken is what is wrong with the environment, or with a file that it names.
+func mistaken(where string, err error) error {
+	return config.Mistakes{{File: where, Text: err.Error()}}
 }
 
 // consoleServer has no limit on writing: live streams last as long as somebody looks.

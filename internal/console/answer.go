@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -261,6 +262,19 @@ func filterOf(r *http.Request) (events.Filter, error) {
 		*into = at
 	}
 	return f, nil
+}
+
+// filters are the parameters that filterOf reads.
+var filters = []string{"account", "source", "type", "state", "reason", "message", "contact", "since", "until", "q", "job"}
+
+// onlyFilters refuses parameters that nobody reads: a misspelt filter would choose everything.
+func onlyFilters(r *http.Request, more ...string) error {
+	for name := range r.URL.Query() {
+		if !slices.Contains(filters, name) && !slices.Contains(more, name) {
+			return &refusal{status: http.StatusBadRequest, detail: fmt.Sprintf("there is no parameter %q; the filters are %s", name, strings.Join(filters, ", "))}
+		}
+	}
+	return nil
 }
 
 // parseTime reads a time, a day (UTC), or how long ago.

@@ -40,6 +40,9 @@ func some[T any](list []T) []T {
 }
 
 func (c *Console) apiEvents(w http.ResponseWriter, r *http.Request, who identity) error {
+	if err := onlyFilters(r, "limit", "cursor"); err != nil {
+		return err
+	}
 	f, err := filterOf(r)
 	if err != nil {
 		return err
@@ -47,6 +50,9 @@ func (c *Console) apiEvents(w http.ResponseWriter, r *http.Request, who identity
 	limit, err := numberOf(r, "limit", 0)
 	if err != nil {
 		return err
+	}
+	if limit == 0 && r.URL.Query().Get("limit") != "" {
+		return &refusal{status: http.StatusBadRequest, detail: "limit is at least 1"}
 	}
 	page, err := c.Desk.List(r.Context(), f, limit, r.URL.Query().Get("cursor"))
 	if err != nil {

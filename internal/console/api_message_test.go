@@ -7,6 +7,15 @@ import (
 	"bridge/internal/events"
 )
 
+// TestOddQuestions: what cannot be understood is refused, and not answered with everything.
+func TestOddQuestions(t *testing.T) {
+	d := newDesk(t, nil)
+	for _, path := range []string{"/api/events?cursor=zzz", "/api/events?bogus=1", "/api/events?limit=0", "/api/events?limit=-1", "/api/events?state=bogus",
+		"/api/events/stream?stat=failed"} {
+		d.answer(400, nil, "GET", path, "")
+	}
+}
+
 // TestWhatIsNoEvent: what a publisher sent instead of an event is shown as it came, but not to viewers.
 func TestWhatIsNoEvent(t *testing.T) {
 	d := newDesk(t, withTokens)

@@ -23,6 +23,9 @@ const (
 // apiStream sends events as they are accepted and change, as server-sent events named "event". The query filters them as
 // it does lists.
 func (c *Console) apiStream(w http.ResponseWriter, r *http.Request, who identity) error {
+	if err := onlyFilters(r); err != nil {
+		return err
+	}
 	f, err := filterOf(r)
 	if err != nil {
 		return err

@@ -65,6 +65,9 @@ func (r *row) public() events.Row {
 	return out
 }
 
+// cursorMark begins every cursor, so that other text is not taken for one.
+const cursorMark = "before-"
+
 // List gives a page of the events that the filter chooses, newest first. cursor is Page.Next of the page before,
 // "" for the first; events.ErrCursor when it is none. limit is DefaultLimit when 0 and at most MaxLimit.
 func (ix *Index) List(ctx context.Context, f events.Filter, limit int, cursor string) (events.Page, error) {
@@ -79,8 +82,9 @@ func (ix *Index) List(ctx context.Context, f events.Filter, limit int, cursor st
 	limit = min(limit, MaxLimit)
 	hi := int64(math.MaxInt64)
 	if cursor != "" {
-		n, err := strconv.ParseInt(cursor, 36, 64)
-		if err != nil || n <= 0 {
+		place, ok := strings.CutPrefix(cursor, cursorMark)
+		n, err := strconv.ParseInt(place, 36, 64)
+		if !ok || err != nil || n <= 0 {
 			return events.Page{}, events.ErrCursor
 		}
 		hi = n - 1
@@ -96,7 +100,7 @@ func (ix *Index) List(ctx context.Context, f events.Filter, limit int, cursor st
 	var page events.Page
 	if len(found) > limit {
 		found = found[:limit]
-		page.Next = strconv.FormatInt(found[limit-1].n, 36)
+		page.Next = cursorMark + strconv.FormatInt(found[limit-1].n, 36)
 	}
 	page.Rows = make([]events.Row, len(found))
 	for i, r := range found {

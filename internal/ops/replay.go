@@ -29,21 +29,26 @@ const undoWithin = 30 * 24 * time.Hour
 // Replay works events once more, with today's rules; steps that are done do not run again. With dryRun nothing is
 // changed: the job tells what it would cost. A filter that names no state means failed events.
 func (d *Desk) Replay(ctx context.Context, who string, s Selection, dryRun bool) (Job, error) {
+	return d.onMany(ctx, KindReplay, who, s.orFailed(), dryRun, d.replayOne)
+}
+
+// Discard drops events that are not done. It can be undone for 30 days. A filter that names no state means failed events:
+// what waits or is parked is dropped only when it is named.
+func (d *Desk) Discard(ctx context.Context, who string, s Selection, dryRun bool) (Job, error) {
+	if s.Filter != nil && *s.Filter == (events.Filter{}) {
+		return Job{}, fail(Invalid, "give ids or a filter, as in state=failed", "nothing is chosen")
+	}
+	return d.onMany(ctx, KindDiscard, who, s.orFailed(), dryRun, d.discardOne)
+}
+
+// orFailed has a filter without a state, or another's job, choose failed events.
+func (s Selection) orFailed() Selection {
 	if s.Filter != nil && s.Filter.State == "" && s.Filter.Job == "" {
 		f := *s.Filter
 		f.State = events.Failed
 		s.Filter = &f
 	}
-	return d.onMany(ctx, KindReplay, who, s, dryRun, d.replayOne)
-}
-
-// Discard drops events that are not done. It can be undone for 30 days. A filter must name a state: failed, in_doubt,
-// parked or waiting.
-func (d *Desk) Discard(ctx context.Context, who string, s Selection, dryRun bool) (Job, error) {
-	if s.Filter != nil && s.Filter.State == "" {
-		return Job{}, fail(Invalid, "for example state=failed", "a discard by filter must name a state")
-	}
-	return d.onMany(ctx, KindDiscard, who, s, dryRun, d.discardOne)
+	return s
 }
 
 // Undo takes a discard back: its events are where they were.

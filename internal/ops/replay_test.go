@@ -280,7 +280,7 @@ func TestBadSelections(t *testing.T) {
 		"both":         {ops.Selection{IDs: []string{"x"}, Filter: &events.Filter{State: events.Failed}}, ops.Invalid, "either"},
 		"unknown":      {ops.Selection{IDs: []string{"nope"}}, ops.NotFound, "no event"},
 		"ambiguous":    {ops.Selection{IDs: []string{id}}, ops.Ambiguous, "account"},
-		"no state":     {ops.Selection{Filter: &events.Filter{Account: "a"}}, ops.Invalid, "name a state"},
+		"all":          {ops.Selection{Filter: &events.Filter{}}, ops.Invalid, "nothing is chosen"},
 		"wrong state":  {ops.Selection{Filter: &events.Filter{State: "fialed"}}, ops.Invalid, "no state"},
 		"wrong reason": {ops.Selection{Filter: &events.Filter{State: events.Failed, Reason: "x"}}, ops.Invalid, "no reason"},
 		"too many":     {ops.Selection{IDs: make([]string, 1001)}, ops.Invalid, "filter"},
@@ -292,6 +292,23 @@ func TestBadSelections(t *testing.T) {
 	}
 	if _, err := o.Desk.Discard(t.Context(), "ada", ops.Selection{IDs: []string{id}, Account: "a"}, false); err != nil {
 		t.Errorf("with its account: %v", err)
+	}
+}
+
+// TestDiscardWithoutState: the same filters as for replays; what is not failed is dropped only when it is named.
+func TestDiscardWithoutState(t *testing.T) {
+	o := office.New(t)
+	failed := o.Fail(1, "ada@example.com")
+	o.Accept(office.Order(2, "default", "shop", "ada@example.com"), events.Normal)
+	o.CaughtUp(t)
+	job, err := o.Desk.Discard(t.Context(), "ada", ops.Selection{Filter: &events.Filter{Account: "default"}}, false)
+	if err != nil || job.Events != 1 {
+		t.Fatalf("%+v, %v", job, err)
+	}
+	o.CaughtUp(t)
+	page, err := o.Desk.List(t.Context(), events.Filter{State: events.StateDiscarded}, 10, "")
+	if err != nil || len(page.Rows) != 1 || page.Rows[0].ID != failed.ID {
+		t.Errorf("discarded: %+v, %v", page.Rows, err)
 	}
 }
 
