@@ -40,22 +40,26 @@ func (g *group) settle(ctx context.Context, t *taken, v events.Verdict) error {
 	if err != nil {
 		g.takeBack(t)
 	}
+	return g.after(t, v, err)
+}
+
+// after takes a delivery off the list, or counts it as parked.
+func (g *group) after(t *taken, v events.Verdict, err error) error {
+	if err == nil && !v.State().Settled() {
+		g.park(t)
+		g.q.memory.forget(t.pointer.Key) // it may wait for a write
+		return nil
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if err != nil && g.broken == nil && g.inHand[t.workSeq] == t { // a verdict on what an earlier term left behind breaks nothing
+		g.broken = fmt.Errorf("settle: %w", err)
+	}
+	g.letGo(t)
 	if err != nil {
-		if g.broken == nil && g.inHand[t.workSeq] == t { // a verdict on what an earlier term left behind breaks nothing
-			g.broken = fmt.Errorf("settle: %w", err)
-		}
-		g.letGo(t)
 		signal(g.nudge)
-		return err
 	}
-	if v.State().Settled() {
-		g.letGo(t)
-	} else {
-		g.park(t)
-	}
-	return nil
+	return err
 }
 
 func (t *taken) current(g *group) jetstream.Msg {
@@ -134,13 +138,14 @@ func (g *group) takeBack(t *taken) {
 	}
 }
 
-// park counts a delivery as parked until its next verdict, and lets go of what it need not keep; g.mu must be held.
+// park counts a delivery as parked until its next verdict.
 func (g *group) park(t *taken) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if !t.parked && g.inHand[t.workSeq] == t {
 		t.parked = true
 		t.lane.parked++
 	}
-	g.q.memory.forget(t.pointer.Key)
 }
 
 // gone settles a pointer whose event the log does not hold any more: it was erased, or it waited longer than the

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"bridge/internal/events"
 )
@@ -64,5 +65,31 @@ func TestFormerOwnersCallNothingFailed(t *testing.T) {
 	}
 	if states := strings.Join(b.index.states(e.Key()), " "); strings.Contains(states, "failed") {
 		t.Errorf("said to have failed: %s", states)
+	}
+}
+
+// TestParkingWaitsForNobody: while the journal of a parked event is being written, its group goes on.
+func TestParkingWaitsForNobody(t *testing.T) {
+	b := started(t, testOptions(t), nil)
+	e := event("1", "a@example.com")
+	accept(t, b.Queue, e)
+	g, d := handed(t, b)
+	journal := b.memory.hold(e.Key(), false)
+	defer b.memory.release(e.Key())
+	journal.mu.Lock() // as a write does until it is durable
+	settled := make(chan error, 1)
+	go func() {
+		settled <- g.settle(t.Context(), d, events.Verdict{Kind: events.VerdictSnooze, Reason: events.RetryWait, Until: time.Now().Add(time.Hour)})
+	}()
+	eventually(t, "the group sees it parked", func() bool {
+		if !g.mu.TryLock() {
+			return false
+		}
+		defer g.mu.Unlock()
+		return d.parked
+	})
+	journal.mu.Unlock()
+	if err := <-settled; err != nil {
+		t.Error(err)
 	}
 }
