@@ -23,7 +23,7 @@ build: ## build bin/bridge
 test: ## every test, with the race detector
 	$(GO) vet ./...
 	$(GO) test -race -timeout 15m ./...
-	$(GO) test -count 1 -timeout 5m -run 'TestDuty|TestStocked' ./internal/console
+	$(GO) test -count 1 -timeout 10m -run 'TestDuty|TestStocked' ./internal/console
 
 .PHONY: short
 short: ## the tests without the race detector and the long ones
