@@ -36,7 +36,9 @@ type lease struct {
 	unit    string
 	since   uint64 // nobody can have begun what came to WORK later
 
-	mu   sync.Mutex
+	writes sync.Mutex // held over a write, so that no other comes between
+
+	mu   sync.Mutex // guards all below; what it guards changes under writes only
 	held ownership
 	seq  uint64 // of the stored value, as far as is known
 	lost bool   // another process has it
@@ -105,7 +107,7 @@ func (q *Queue) ownership(ctx context.Context, unit string) (held ownership, seq
 // storeTries is how often a write is tried against earlier ones of our own that arrive late.
 const storeTries = 5
 
-// store writes what the ownership is to be; l.mu must be held or l not shared yet. It may fail without it being known
+// store writes what the ownership is to be; l.writes must be held or l not shared yet. It may fail without it being known
 // whether the write arrived. Such a write is no reason to lose the unit: what stands under our name and epoch only we
 // can have written.
 func (l *lease) store(ctx context.Context, next ownership) error {
@@ -116,7 +118,9 @@ func (l *lease) store(ctx context.Context, next ownership) error {
 	for try := 1; ; try++ {
 		ack, err := l.q.put(ctx, &nats.Msg{Subject: subjectLedger + l.unit, Data: body}, jetstream.WithExpectLastSequencePerSubject(l.seq))
 		if err == nil {
+			l.mu.Lock()
 			l.held, l.seq = next, ack.Sequence
+			l.mu.Unlock()
 			return nil
 		}
 		if !lostRace(err) || try == storeTries {
@@ -127,14 +131,18 @@ func (l *lease) store(ctx context.Context, next ownership) error {
 			return err
 		}
 		if stands.Owner != l.held.Owner || stands.Epoch != l.held.Epoch {
+			l.mu.Lock()
 			l.lost = true
+			l.mu.Unlock()
 			return fmt.Errorf("%w: %s", ErrLostOwnership, l.unit)
 		}
+		l.mu.Lock()
 		l.seq = seq
+		l.mu.Unlock()
 	}
 }
 
-// Valid tells whether no other process can own the unit now.
+// Valid tells whether no other process can own the unit now. It waits for no write.
 func (l *lease) Valid() bool {
 	l.mu.Lock()
 	ours, owner := !l.lost && !l.over, l.held.Owner
@@ -161,8 +169,8 @@ func (l *lease) SaveLedger(ctx context.Context, state []byte) error {
 	if !l.Valid() {
 		return fmt.Errorf("%w: %s", ErrLostOwnership, l.unit)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.writes.Lock()
+	defer l.writes.Unlock()
 	next := l.held
 	next.State = state
 	return l.store(ctx, next)
@@ -172,8 +180,10 @@ func (l *lease) SaveLedger(ctx context.Context, state []byte) error {
 // ours still, although nobody here may use it any more: release it again.
 func (l *lease) release(ctx context.Context) (err error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.over = true
+	l.mu.Unlock()
+	l.writes.Lock()
+	defer l.writes.Unlock()
 	if l.lost || l.held.Owner == "" {
 		return nil
 	}

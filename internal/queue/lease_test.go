@@ -159,3 +159,34 @@ func TestOwnersThatHoldOnAreNamed(t *testing.T) {
 		t.Error("it is still overdue when it was taken")
 	}
 }
+
+// TestValidWaitsForNoWrite: whether a unit may still be used is known at once, also while the server takes its time.
+func TestValidWaitsForNoWrite(t *testing.T) {
+	url := startExternal(t)
+	wire := startLine(t, url[len("nats://"):])
+	q := openQueue(t, externalOptions(t, wire.url()))
+	l, err := q.acquire(t.Context(), among("a"), groupUnit("g"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wire.pause()
+	saved := make(chan error, 1)
+	go func() { saved <- l.SaveLedger(t.Context(), []byte("slow")) }()
+	eventually(t, "it is being written", func() bool {
+		if !l.writes.TryLock() {
+			return true
+		}
+		l.writes.Unlock()
+		return false
+	})
+	if valid, epoch := l.Valid(), l.Epoch(); !valid || epoch != 1 || len(saved) > 0 {
+		t.Errorf("while it is written: valid %v, epoch %d, written already: %v", valid, epoch, len(saved) > 0)
+	}
+	wire.resume()
+	if err := <-saved; err != nil {
+		t.Error(err)
+	}
+	if state, err := l.Ledger(t.Context()); string(state) != "slow" || err != nil {
+		t.Errorf("stored %q, %v", state, err)
+	}
+}
