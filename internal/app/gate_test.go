@@ -12,6 +12,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"bridge/internal/config"
 	"bridge/internal/dispatch"
 	"bridge/internal/events"
 )
@@ -34,7 +35,8 @@ func (c *counting) EventBySeq(_ context.Context, seq uint64) (*events.Event, err
 func TestPausedAccountHoldsUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-		gs := &groups{metrics: newMetrics(), log: quiet, open: map[string]*group{}, trace: newTracing(noop.NewTracerProvider())}
+		gs := &groups{metrics: newMetrics(), log: quiet, open: map[string]*group{}, trace: newTracing(noop.NewTracerProvider()), worlds: &worlds{}}
+		gs.worlds.use(&config.Config{})
 		gs.gate = newGate(nil, quiet, gs.resumed)
 		gs.gate.use(map[string]time.Time{"a": time.Now()}, 1)
 		done := &counting{}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bridge/internal/calls"
+	"bridge/internal/config"
 	"bridge/internal/dispatch"
 	"bridge/internal/events"
 	"bridge/internal/keap"
@@ -60,8 +61,9 @@ type client struct {
 // Open implements queue.Groups.
 func (gs *groups) Open(ctx context.Context, name string, lease queue.Lease) (queue.Hands, error) {
 	configured, ok := gs.worlds.now.Load().groups[name]
-	if !ok {
-		return nil, fmt.Errorf("no account is configured for quota group %s", name)
+	if !ok { // no account is in it any more: it makes no calls, its events move to where their accounts are by now, or fail
+		usual := keap.DefaultLimits(keap.SAK)
+		configured = config.Group{Name: name, Limits: quota.Limits{Second: usual.Second, Minute: usual.Minute, Day: usual.Day}}
 	}
 	g := &group{name: name, owner: gs, clients: map[string]client{}}
 	g.ledger = quota.New(quota.Config{Limits: configured.Limits, Reserve: configured.Reserve})
@@ -170,8 +172,11 @@ func (g *group) Close(ctx context.Context) error {
 // account gives the planner an account as it is configured now; a changed configuration gets a new client.
 func (g *group) account(name string) (calls.Account, bool) {
 	a := g.owner.worlds.find(name)
-	if a == nil || a.group != g.name {
+	if a == nil {
 		return calls.Account{}, false
+	}
+	if a.group != g.name {
+		return calls.Account{Moved: true}, true
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -247,6 +252,9 @@ type observed struct {
 
 // Handle implements dispatch.Handler.
 func (o *observed) Handle(ctx context.Context, d events.Delivery) events.Verdict {
+	if a := o.groups.worlds.find(d.Event.Account); a != nil && a.group != d.Group {
+		return events.Verdict{Kind: events.VerdictMove, Attempt: d.Attempt}
+	}
 	if o.groups.gate.shut(d.Event.Account) {
 		return events.Verdict{
 			Kind: events.VerdictSnooze, Reason: events.Paused, Until: time.Now().Add(pausedFor), Attempt: d.Attempt,

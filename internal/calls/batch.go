@@ -14,9 +14,9 @@ import (
 
 // sendBatch makes the call of a batch, whose permit is there, and answers its seats.
 func (p *Planner) sendBatch(t *batch) {
-	account, ok := p.c.Account(t.account())
-	if !ok || account.Keap == nil {
-		answerAll(t.pairs, seatAnswer{err: &Invalid{Reason: events.NotConfigured, Detail: "the account " + t.account() + " is not in the configuration"}})
+	account, err := p.account(t.account())
+	if err != nil {
+		answerAll(t.pairs, seatAnswer{err: err})
 		return
 	}
 	if !t.action().isTag() {

@@ -42,6 +42,7 @@ type Config struct {
 // Account is one account as the planner needs it.
 type Account struct {
 	Keap       *keap.Client
+	Moved      bool   // it is in another quota group by now: its events are given back
 	UserID     string // Keap user for notes, tasks and e-mails that name none; "" = none
 	Batch      int    // contacts that one call carries at most; 0: 200. Template e-mails go to 20 at most
 	Tags       TagPolicy

@@ -58,12 +58,21 @@ func (p *Planner) task(ask Ask) (*task, error) {
 	for i := range ask.Steps {
 		t.results[i].Step = ask.Steps[i].ID
 	}
-	account, ok := p.c.Account(ask.Account)
-	if !ok || account.Keap == nil {
-		return t, &Invalid{Reason: events.NotConfigured, Detail: "the account " + ask.Account + " is not in the configuration"}
-	}
+	account, err := p.account(ask.Account)
 	t.settings = account
-	return t, nil
+	return t, err
+}
+
+// account is an account as it is configured now, or why nothing can be sent for it.
+func (p *Planner) account(name string) (Account, error) {
+	a, ok := p.c.Account(name)
+	switch {
+	case a.Moved:
+		return a, &Closed{Until: time.Now(), Reason: events.RetryWait, Detail: "the account " + name + " is in another quota group by now"}
+	case !ok || a.Keap == nil:
+		return a, &Invalid{Reason: events.NotConfigured, Detail: "the account " + name + " is not in the configuration"}
+	}
+	return a, nil
 }
 
 // fail answers every step with the same error.

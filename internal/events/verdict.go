@@ -27,6 +27,7 @@ const (
 	VerdictRetry                     // failed in a way that may heal: parked
 	VerdictBury                      // will not heal: failed
 	VerdictDoubt                     // a step may have happened: in_doubt
+	VerdictMove                      // its account is in another quota group by now: lined up there
 )
 
 // Verdict is the outcome of handling a Delivery once. Outcomes are values: workers return one and never ack.
@@ -52,6 +53,8 @@ func (v Verdict) State() State {
 		return Failed
 	case VerdictDoubt:
 		return InDoubt
+	case VerdictMove:
+		return Waiting
 	default:
 		return Parked
 	}

@@ -2,7 +2,9 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -34,7 +36,7 @@ func (g *group) settle(ctx context.Context, t *taken, v events.Verdict) error {
 			break
 		}
 	}
-	if err == nil && v.State().Settled() {
+	if err == nil && v.State() != events.Parked {
 		err = acknowledge(ctx, t.current(g))
 	}
 	if err != nil {
@@ -45,7 +47,7 @@ func (g *group) settle(ctx context.Context, t *taken, v events.Verdict) error {
 
 // after takes a delivery off the list, or counts it as parked.
 func (g *group) after(t *taken, v events.Verdict, err error) error {
-	if err == nil && !v.State().Settled() {
+	if err == nil && v.State() == events.Parked {
 		g.park(t)
 		g.q.memory.forget(t.pointer.Key) // it may wait for a write
 		return nil
@@ -84,6 +86,8 @@ func (g *group) record(ctx context.Context, t *taken, v events.Verdict) error {
 		Rules: v.Rules, Job: t.pointer.Job,
 	}
 	switch v.Kind {
+	case events.VerdictMove:
+		return g.move(ctx, t)
 	case events.VerdictSnooze, events.VerdictRetry:
 		until := v.Until.UTC()
 		o.Until = &until
@@ -136,6 +140,20 @@ func (g *group) takeBack(t *taken) {
 	if err := g.q.dropSlot(ctx, t.slot); err != nil {
 		g.q.log.Error("an event that another process has taken over may be listed as failed", "key", t.pointer.Key, "err", err)
 	}
+}
+
+// move lines an event up where the configuration has its account now.
+func (g *group) move(ctx context.Context, t *taken) error {
+	en, err := g.q.entry(ctx, t.pointer.Seq)
+	if errors.Is(err, ErrUnknownEvent) {
+		return nil // erased meanwhile: there is nothing to move
+	}
+	if err != nil {
+		return err
+	}
+	p := t.pointer
+	p.Old = true
+	return g.q.again(ctx, en, p, "moved:"+strconv.FormatUint(t.workSeq, 10))
 }
 
 // park counts a delivery as parked until its next verdict.
