@@ -259,13 +259,8 @@ func (g *group) fill(ctx context.Context) (bool, error) {
 		if n <= 0 {
 			continue
 		}
-		if ln.consumer == nil {
-			if err := g.openLane(ctx, ln); err != nil {
-				return false, err
-			}
-		}
 		ln.hint.more.Store(false) // before looking: a hint that comes now counts
-		msgs, err := fetch(ln.consumer, min(n, takeAtOnce))
+		msgs, err := g.fetch(ctx, ln, min(n, takeAtOnce))
 		if err != nil {
 			return false, fmt.Errorf("take work: %w", err)
 		}

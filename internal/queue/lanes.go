@@ -38,6 +38,30 @@ func (g *group) weigh() {
 	g.weight = held
 }
 
+// fetch takes up to n messages of a lane. A lane without a consumer gets one only when there is something for it: of three
+// lanes most groups use one.
+func (g *group) fetch(ctx context.Context, ln *lane, n int) ([]jetstream.Msg, error) {
+	if ln.consumer == nil {
+		waits, err := g.waits(ctx, ln)
+		if err != nil || !waits {
+			return nil, err
+		}
+		if err := g.openLane(ctx, ln); err != nil {
+			return nil, err
+		}
+	}
+	return fetch(ln.consumer, n)
+}
+
+// waits tells whether there is work in a lane.
+func (g *group) waits(ctx context.Context, ln *lane) (bool, error) {
+	_, err := g.q.get(ctx, workStream(g.name), 1, jetstream.WithGetMsgSubject(workSubject(g.name, ln.priority)))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 func (g *group) openLane(ctx context.Context, ln *lane) error {
 	name := ln.priority.String()
 	c, err := g.q.consume(ctx, workStream(g.name), "disp-"+g.name+"-"+name, g.lease.Epoch(), workSubject(g.name, ln.priority))
@@ -64,12 +88,12 @@ func (g *group) closeIdle(ctx context.Context) {
 func (g *group) lookAgain(ctx context.Context) error {
 	for _, ln := range g.lanes {
 		if ln.consumer == nil {
-			_, err := g.q.get(ctx, workStream(g.name), 1, jetstream.WithGetMsgSubject(workSubject(g.name, ln.priority)))
-			if errors.Is(err, jetstream.ErrMsgNotFound) {
-				continue
-			}
+			waits, err := g.waits(ctx, ln)
 			if err != nil {
 				return fmt.Errorf("look for work: %w", err)
+			}
+			if !waits {
+				continue
 			}
 		}
 		ln.hint.give()
