@@ -17,7 +17,7 @@ help: ## list the targets
 
 .PHONY: build
 build: ## build bin/bridge
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/bridge ./cmd/bridge
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/bridge ./cmd/bridge
 
 .PHONY: test
 test: ## every test, with the race detector

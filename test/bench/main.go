@@ -127,7 +127,7 @@ func (b *bench) build() (err error) {
 	if b.binary == "" {
 		b.binary = filepath.Join(b.dir, "bridge")
 		cmd := exec.CommandContext(b.ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", b.binary, "bridge/cmd/bridge")
-		cmd.Stderr = os.Stderr
+		cmd.Env, cmd.Stderr = append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
 		if err := cmd.Run(); err != nil {
 			return fmt.Errorf("build the bridge: %w", err)
 		}
