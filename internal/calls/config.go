@@ -84,7 +84,7 @@ const (
 
 	// bulkLinger is how long tags of bulk work wait for company while there are permits for it. When the day will not be
 	// enough, those of normal work wait longLinger. When even normal work moves to tomorrow, leads wait hours for their
-	// turn: then leftLinger lets 500 more of 20,000 events end today than longLinger does, and the slowest ones 45 minutes
+	// turn: then leftLinger lets 500 more of 20,000 events end today than longLinger does, and the slowest ones half an hour
 	// sooner. Bulk work waits as long in both cases, because its columns fill slowly then.
 	bulkLinger = 90 * time.Second
 	longLinger = 30 * time.Minute
