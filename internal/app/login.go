@@ -55,7 +55,7 @@ func (v *visits) BeginLogin(ctx context.Context, account, redirect string) (ops.
 	if err != nil {
 		return ops.Login{}, err
 	}
-	if _, err := v.app.queue.SaveNote(ctx, loginNote(state), value, 0); err != nil {
+	if _, err := v.app.queue.SaveNoteFor(ctx, loginNote(state), value, 0, 2*loginTime); err != nil {
 		return ops.Login{}, err
 	}
 	return ops.Login{URL: login.LoginURL(state), State: state, Redirect: redirect, Ends: p.Ends}, nil
@@ -88,7 +88,7 @@ func (v *visits) EndLogin(ctx context.Context, account, state, code string) (ops
 	if acc == nil || acc.Keap.OAuth2 == nil || p.Account != account || time.Now().After(p.Ends) {
 		return ops.Credential{}, &ops.Error{Kind: ops.Conflict, Message: "this login was not begun here, has ended already or took too long", Hint: "run bridge keys login again"}
 	}
-	if _, err := v.app.queue.SaveNote(ctx, loginNote(state), nil, revision); err != nil {
+	if _, err := v.app.queue.SaveNoteFor(ctx, loginNote(state), nil, revision, loginTime); err != nil {
 		return ops.Credential{}, err
 	}
 	store := &appStore{v.app.groups.tokens(account), acc.App}

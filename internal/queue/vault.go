@@ -33,7 +33,16 @@ func (q *Queue) Note(ctx context.Context, name string) (value []byte, revision u
 
 // SaveNote replaces the revision that was read (0: there must be none) and returns the new one, or ErrConflict.
 func (q *Queue) SaveNote(ctx context.Context, name string, value []byte, revision uint64) (uint64, error) {
-	ack, err := q.js.Publish(ctx, noteSubject(name), value, jetstream.WithExpectLastSequencePerSubject(revision))
+	return q.saveNote(ctx, name, value, jetstream.WithExpectLastSequencePerSubject(revision))
+}
+
+// SaveNoteFor is SaveNote for a note that nobody needs any more after life, which is counted in whole seconds.
+func (q *Queue) SaveNoteFor(ctx context.Context, name string, value []byte, revision uint64, life time.Duration) (uint64, error) {
+	return q.saveNote(ctx, name, value, jetstream.WithExpectLastSequencePerSubject(revision), jetstream.WithMsgTTL(max(life, time.Second).Truncate(time.Second)))
+}
+
+func (q *Queue) saveNote(ctx context.Context, name string, value []byte, opts ...jetstream.PublishOpt) (uint64, error) {
+	ack, err := q.js.Publish(ctx, noteSubject(name), value, opts...)
 	switch {
 	case lostRace(err):
 		return 0, ErrConflict

@@ -91,3 +91,22 @@ func TestLockOutlivesItsHolderForAWhile(t *testing.T) {
 	}
 	unlock()
 }
+
+// TestNotesForAWhileGo: a note that is kept for a while leaves nothing behind, whoever forgets about it.
+func TestNotesForAWhileGo(t *testing.T) {
+	q := openQueue(t, testOptions(t))
+	revision, err := q.SaveNoteFor(t.Context(), "login", []byte("begun"), 0, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if value, at, err := q.Note(t.Context(), "login"); string(value) != "begun" || at != revision || err != nil {
+		t.Fatalf("%q at %d, %v", value, at, err)
+	}
+	eventually(t, "it is gone", func() bool {
+		value, _, err := q.Note(t.Context(), "login")
+		return err == nil && len(value) == 0
+	})
+	if _, err := q.SaveNoteFor(t.Context(), "login", []byte("late"), revision, time.Hour); !errors.Is(err, ErrConflict) {
+		t.Errorf("what has gone was replaced: %v", err)
+	}
+}
