@@ -110,7 +110,7 @@ func (g *globals) reportMistakes(w io.Writer, err error) error {
 func (g *globals) reportCheck(w io.Writer, r *checkReport) error {
 	failed := r.failed()
 	if g.json {
-		out := map[string]any{"warnings": append(config.Mistakes{}, r.cfg.Warnings...), "groups": r.cfg.Groups(), "tests": r.tests, "failed": failed}
+		out := map[string]any{"warnings": append(config.Mistakes{}, r.cfg.Warnings...), "groups": r.cfg.Groups(), "tests": append([]config.TestResult{}, r.tests...), "failed": failed}
 		if r.online != nil {
 			out["online"] = r.online
 		}

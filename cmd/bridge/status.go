@@ -160,6 +160,15 @@ var pauseWords = map[events.Reason]string{
 	events.Paused: "paused by an operator",
 }
 
+// needLine is a need on one line; a mistake in the configuration may belong to no account.
+func needLine(n *ops.Need) string {
+	line := fmt.Sprintf("%s (%s)", n.What, n.Hint)
+	if n.Account != "" {
+		line = n.Account + ": " + line
+	}
+	return line
+}
+
 func (g *globals) showNeeds(cmd *cobra.Command, c *client) error {
 	var out struct {
 		Needs []ops.Need `json:"needs"`
@@ -173,7 +182,7 @@ func (g *globals) showNeeds(cmd *cobra.Command, c *client) error {
 		}
 	} else {
 		for _, n := range out.Needs {
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s (%s)\n", dash(n.Account), n.What, n.Hint)
+			fmt.Fprintln(cmd.OutOrStdout(), needLine(&n))
 		}
 	}
 	if len(out.Needs) > 0 {

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"bridge/internal/events"
+	"bridge/internal/ops"
 )
 
 func TestCheaperForms(t *testing.T) {
@@ -23,5 +24,16 @@ func TestCheaperForms(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestNeedLine(t *testing.T) {
+	for want, n := range map[string]ops.Need{
+		"default: 1 event has failed (bridge events ls)":    {Account: "default", What: "1 event has failed", Hint: "bridge events ls"},
+		"bridge.yaml:3:1: unknown key \"x\" (bridge check)": {What: "bridge.yaml:3:1: unknown key \"x\"", Hint: "bridge check"},
+	} {
+		if got := needLine(&n); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }

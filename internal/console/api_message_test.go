@@ -16,6 +16,15 @@ func TestOddQuestions(t *testing.T) {
 	}
 }
 
+// TestElsewhere: what others used of the day stands in the status when it is nothing, too.
+func TestElsewhere(t *testing.T) {
+	d := newDesk(t, nil)
+	d.AccountList[0].Quota.Day.Elsewhere = 0
+	if text := d.answer(200, nil, "GET", "/api/status", ""); !strings.Contains(text, `"elsewhere":0`) {
+		t.Errorf("the status does not say it: %s", text)
+	}
+}
+
 // TestWhatIsNoEvent: what a publisher sent instead of an event is shown as it came, but not to viewers.
 func TestWhatIsNoEvent(t *testing.T) {
 	d := newDesk(t, withTokens)

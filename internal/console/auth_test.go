@@ -134,7 +134,7 @@ func TestHealthAndMetrics(t *testing.T) {
 		want    int
 	}{
 		"no token":              {nil, nil, 200},
-		"no token, other name":  {nil, []string{"Host", "evil.example.com"}, 401},
+		"no token, other name":  {nil, []string{"Host", "evil.example.com"}, 403},
 		"nothing sent":          {withTokens, nil, 401},
 		"viewer":                {withTokens, bearer(viewerToken), 200},
 		"metrics token":         {func(o *Options) { withTokens(o); o.MetricsToken = secret.New("scrape-me-0123456789") }, bearer("scrape-me-0123456789"), 200},

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -135,7 +136,10 @@ func (c *Console) metrics(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	who, err := c.identify(r)
+	var no *refusal
 	switch {
+	case errors.As(err, &no) && no.status == http.StatusForbidden:
+		plain(w, no.status, no.detail+"\n")
 	case err == nil && who.role >= Viewer && (!c.open() || c.MetricsToken.Empty()):
 		c.Metrics.ServeHTTP(w, r)
 	default:

@@ -38,7 +38,7 @@ type Quota struct {
 type Window struct {
 	Limit     int        `json:"limit"`
 	Used      int        `json:"used"`
-	Elsewhere int        `json:"elsewhere,omitempty"`
+	Elsewhere int        `json:"elsewhere"`
 	ResetsAt  *time.Time `json:"resets_at,omitempty"`
 }
 
