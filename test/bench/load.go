@@ -35,6 +35,7 @@ const (
 // sent is what came of a load.
 type sent struct {
 	accepted, duplicates, refused int
+	later                         int // 503, sent again as a sender would
 	took                          time.Duration
 	latencies                     []float64 // ms, sorted
 }
@@ -74,8 +75,10 @@ func (l *load) run(ctx context.Context, began func()) (*sent, error) {
 		})
 	}
 	all.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, net.ErrClosed) { // the first error closes the connections of the others
+			return nil, err
+		}
 	}
 	slices.Sort(c.latencies)
 	return &c.sent, nil
@@ -101,6 +104,13 @@ func (c *counting) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.endLocked()
+}
+
+// again counts an answer that asks to try later.
+func (c *counting) again() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.later++
 }
 
 func (c *counting) endLocked() {
@@ -158,12 +168,12 @@ func (l *load) connection(ctx context.Context, addr string, c *counting) error {
 			request = s.order(bad)
 		}
 		begin := time.Now()
-		if _, err := conn.Write(request); err != nil {
-			return err
+		a, err := ask(conn, in, request)
+		for ; err == nil && a.status == 503; a, err = ask(conn, in, request) {
+			c.again()
 		}
-		a, err := readAnswer(in)
 		if err != nil {
-			return fmt.Errorf("answer: %w", err)
+			return err
 		}
 		if a.status != 202 && !(a.status == 401 && l.mixed) {
 			return fmt.Errorf("the server answered %d", a.status)
@@ -171,6 +181,17 @@ func (l *load) connection(ctx context.Context, addr string, c *counting) error {
 		c.answer(a, time.Since(begin))
 	}
 	return nil
+}
+
+func ask(conn net.Conn, in *bufio.Reader, request []byte) (answer, error) {
+	if _, err := conn.Write(request); err != nil {
+		return answer{}, err
+	}
+	a, err := readAnswer(in)
+	if err != nil {
+		return a, fmt.Errorf("answer: %w", err)
+	}
+	return a, nil
 }
 
 // answer is what a response says.

@@ -112,8 +112,11 @@ func (f *flowing) send(orders *orders, n int) (worked, error) {
 	if err != nil {
 		return worked{}, f.bridges[0].explain(err)
 	}
-	if s.accepted != n {
+	if s.accepted+s.duplicates != n { // what was sent again after a 503 may have been stored the first time
 		return worked{}, fmt.Errorf("%d of %d events were accepted", s.accepted, n)
+	}
+	if s.later > 0 {
+		fmt.Printf("  %d webhooks were put off with 503 and sent again\n", s.later)
 	}
 	var failed error
 	err = f.until(f.keap.process, "every contact was written", 20*time.Millisecond, func() bool {
