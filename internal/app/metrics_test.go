@@ -109,7 +109,7 @@ func TestScrapeShowsLiveState(t *testing.T) {
 		t.Fatal(err)
 	}
 	publishLead(t, a, "scraped-2", "bob@example.com")
-	until(t, a, "scraped-2", events.Waiting, events.Working)
+	until(t, a, "scraped-2", events.Parked)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+a.ConsoleAddr+"/metrics", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -128,7 +128,7 @@ func TestScrapeShowsLiveState(t *testing.T) {
 		`bridge_events_settled_total{reason="",state="done"} 1.0`, `# {event="`,
 		`bridge_keap_permit_wait_seconds_count{priority="normal"} `, `bridge_keap_calls_total{operation="contacts.upsert",status="`,
 		`bridge_quota_used{group="`, `window="day"} `, `bridge_account_paused{account="default",reason="paused"} 1.0`,
-		`bridge_backlog_events{account="default",priority="normal"} 1.0`, `bridge_oldest_event_seconds{priority="normal"} `,
+		`bridge_parked_events{account="default",reason="paused"} 1.0`, `bridge_oldest_event_seconds{priority="normal"} `,
 		`bridge_stream_messages{stream="EVENTS"} 2.0`, "bridge_gauges_failed 0.0", "go_goroutines ",
 	} {
 		if !strings.Contains(string(body), want) {
