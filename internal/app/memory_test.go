@@ -7,7 +7,7 @@ import (
 )
 
 func TestMemoryLimit(t *testing.T) {
-	for live, want := range map[uint64]int64{0: softMemory, 40 << 20: softMemory, 400 << 20: 800 << 20, math.MaxUint64: math.MaxInt64 - 1} {
+	for live, want := range map[uint64]int64{0: softMemory, 40 << 20: softMemory, 400 << 20: 1000 << 20, math.MaxUint64: math.MaxInt64 / 5 / 2 * 5} {
 		if got := memoryLimit(live); got != want {
 			t.Errorf("%d live: %d, want %d", live, got, want)
 		}

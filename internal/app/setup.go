@@ -82,6 +82,7 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	}
 
 	limitMemory()
+	a.run("memory", watchMemory)
 	trace, stop, err := startTracing(ctx, set.Version, log)
 	if err != nil {
 		return nil, err
@@ -190,6 +191,5 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	}
 	a.down.first(partIngress)
 	a.started.Store(true)
-	limitMemory()
 	return a, nil
 }
