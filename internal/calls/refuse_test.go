@@ -67,7 +67,9 @@ func TestRefusedKeysDoNotWaitForEachOther(t *testing.T) {
 		b.mu.Unlock()
 		results := make(chan []Result, 2*mostFlying)
 		for i := range 2 * mostFlying {
-			go func() { results <- b.Do(b.t.Context(), ask(events.Normal, fmt.Sprint("c", i), fmt.Sprint(100+i), goal("x"))) }()
+			go func() {
+				results <- b.Do(b.t.Context(), ask(events.Normal, fmt.Sprint("c", i), fmt.Sprint(100+i), goal("x")))
+			}()
 		}
 		for range 2 * mostFlying {
 			b.refuses(<-results, events.Unauthorized)

@@ -42,7 +42,8 @@ const (
 
 // Lane holds the deliveries of one quota group. Within a priority a contact's events run one after another, in
 // log order, and a parked one holds up those behind it; over all priorities at most one event of a contact runs at a
-// time; contacts run side by side. Replays do not wait in line. Safe for concurrent use.
+// time; contacts run side by side. Replays have a line of their own: they wait for each other, and not for what comes
+// for the first time. Safe for concurrent use.
 type Lane struct {
 	handler Handler
 	reload  Reloader

@@ -12,7 +12,7 @@ type Delivery struct {
 	Attempt   int       // real attempts so far (waiting for quota is none)
 	First     bool      // false when an earlier owner may have begun it
 	NotBefore time.Time // parked until; zero when it may run now
-	Replay    string    // job that replays it: it does not wait for its contact\'s earlier events; "" for a first run
+	Replay    string    // job that replays it: it does not wait for its contact's earlier events; "" for a first run
 	Received  time.Time // when the event was accepted
 	Size      int       // bytes held in memory
 }
