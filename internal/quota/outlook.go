@@ -139,7 +139,7 @@ func (l *Ledger) Scarce(now time.Time) Scarcity {
 func (l *Ledger) Midnight(now time.Time) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now = l.rollLocked(now)
+	l.rollLocked(now)
 	return midnight(l.day.number + 1).Add(-l.skew)
 }
 

@@ -50,7 +50,6 @@ type flowing struct {
 	keap    *keapSandbox
 	natsURL string
 	bridges []*process
-	done    []float64 // by bridge, before the events that are sent now
 }
 
 func (f *flowing) stop() {

@@ -1,7 +1,6 @@
 package brownout
 
 import (
-	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -54,7 +53,7 @@ func TestAnHourOf(t *testing.T) {
 				if ran != crowd || calls > weather.most {
 					t.Errorf("%d action sets ran; %d calls in the hour", ran, calls)
 				}
-				t.Log(fmt.Sprintf("%d events; %d calls in the hour; at most %d attempts; the last was done %v after it", crowd, calls, tries, time.Since(over).Round(time.Second)))
+				t.Logf("%d events; %d calls in the hour; at most %d attempts; the last was done %v after it", crowd, calls, tries, time.Since(over).Round(time.Second))
 			})
 		})
 	}
