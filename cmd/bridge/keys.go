@@ -37,7 +37,8 @@ func newKeysLs(g *globals) *cobra.Command {
 		Use:   "ls",
 		Short: "every key: kind, masked value, created, last used, last error, quota seen",
 		Long: "ls lists the keys of every account. CREATED is when somebody logged in; Keap does not tell when\n" +
-			"a key was made, so that of a key is when it was first used here, and says so. Keap is not asked; bridge check --online does that.",
+			"a key was made, so that of a key is when it was first used here, and says so.\n" +
+			"Keap is not asked; bridge check --online does that.",
 		Example: "  bridge keys ls\n  bridge keys ls --account default --json",
 		Args:    exactArgs(0, "no arguments but flags"),
 	}

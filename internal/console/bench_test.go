@@ -45,9 +45,9 @@ func pagesOfStock(o *office.Office, past int) []string {
 	for _, f := range filters {
 		paths = append(paths, "/events?"+f)
 	}
-	for _, deep := range []int{past * 9 / 10, past / 2, past / 100} { // a cursor is the number of an event in base 36
+	for _, deep := range []int{past * 9 / 10, past / 2, past / 100} { // a cursor names an event by its number in base 36
 		for _, f := range []string{"", "state=done", "state=failed", "account=second-shop", "account=old-shop", "job=d20260101-000000-0000beef"} {
-			paths = append(paths, "/events?"+f+"&cursor="+strconv.FormatInt(int64(deep), 36))
+			paths = append(paths, "/events?"+f+"&cursor=before-"+strconv.FormatInt(int64(deep), 36))
 		}
 	}
 	return paths

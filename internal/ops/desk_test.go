@@ -52,7 +52,7 @@ func TestStatusJSON(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(`{"accounts": {"default": {
 		"ready": true,
-		"quota": {"second": {"limit": 10, "used": 3}, "minute": {"limit": 240, "used": 61},
+		"quota": {"second": {"limit": 10, "used": 3, "elsewhere": 0}, "minute": {"limit": 240, "used": 61, "elsewhere": 0},
 			"day": {"limit": 30000, "used": 812, "elsewhere": 40, "resets_at": "2026-08-04T00:00:00Z"}},
 		"backlog": {"urgent": 1, "normal": 2, "bulk": 1},
 		"parked": 1, "failed": 1, "in_doubt": 1, "done": 1,
