@@ -26,6 +26,9 @@ func (i *intake) set(to accept) {
 	i.line.Store(&to)
 }
 
+// open tells whether there is a line.
+func (i *intake) open() bool { return i.line.Load() != nil }
+
 // Accept implements ingress.Intake.
 func (i *intake) Accept(ctx context.Context, batch []events.Event) ([]bool, error) {
 	line := i.line.Load()

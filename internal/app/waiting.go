@@ -82,7 +82,7 @@ func (a *App) waitingHealth() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if !a.set.has(RoleIngest) {
+		if !a.set.has(RoleIngest) || !a.intake.open() {
 			http.Error(w, "NATS is away", http.StatusServiceUnavailable)
 			return
 		}
