@@ -82,6 +82,9 @@ func (a *App) backup(ctx context.Context, w io.Writer) error {
 
 // ready tells whether this process can take and work events.
 func (a *App) ready(context.Context) error {
+	if !a.started.Load() {
+		return errors.New("it is starting") // the console is there before webhooks are taken
+	}
 	select {
 	case <-a.queue.Lost():
 		return errors.New("the connection to NATS is gone for good")
