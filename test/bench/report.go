@@ -23,6 +23,7 @@ type figure struct {
 	Most   float64   `json:"most"`
 	Bar    string    `json:"bar,omitempty"` // what the median is to be: "≥ 14000"
 	Met    *bool     `json:"met,omitempty"`
+	Missed int       `json:"missed,omitempty"` // runs that gave no value: nothing was answered in their time
 }
 
 // report collects figures in the order in which they first come.
@@ -44,6 +45,10 @@ func (r *report) add(name, unit string, value float64) {
 		f = &figure{Name: name, Unit: unit}
 		r.Figures = append(r.Figures, f)
 	}
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		f.Missed++
+		return
+	}
 	f.Runs = append(f.Runs, value)
 	sorted := slices.Sorted(slices.Values(f.Runs))
 	f.Least, f.Most, f.Median = sorted[0], sorted[len(sorted)-1], quantile(sorted, 0.5)
@@ -60,12 +65,14 @@ func (r *report) find(name string) *figure {
 // atLeast and atMost are add with a bar for the median.
 func (r *report) atLeast(bar float64, name, unit string, value float64) {
 	r.add(name, unit, value)
-	r.judge(name, "≥ "+number(bar), r.find(name).Median >= bar)
+	f := r.find(name)
+	r.judge(name, "≥ "+number(bar), len(f.Runs) > 0 && f.Median >= bar)
 }
 
 func (r *report) atMost(bar float64, name, unit string, value float64) {
 	r.add(name, unit, value)
-	r.judge(name, "≤ "+number(bar), r.find(name).Median <= bar)
+	f := r.find(name)
+	r.judge(name, "≤ "+number(bar), len(f.Runs) > 0 && f.Median <= bar)
 }
 
 func (r *report) judge(name, bar string, met bool) {
@@ -139,7 +146,11 @@ func (r *report) table() string {
 		} else if f.Met != nil {
 			bar += " missed"
 		}
-		fmt.Fprintf(w, "| %s\t| %s %s\t| %s\t| %s\t|\n", f.Name, number(f.Median), f.Unit, spread, bar)
+		median := "none"
+		if len(f.Runs) > 0 {
+			median = number(f.Median) + " " + f.Unit
+		}
+		fmt.Fprintf(w, "| %s\t| %s\t| %s\t| %s\t|\n", f.Name, median, spread, bar)
 	}
 	_ = w.Flush() // into memory
 	return b.String()
