@@ -72,8 +72,11 @@ docs: ## write docs/commands.md and the manual pages (dist/man1) from the comman
 	$(GO) run ./cmd/bridge man dist/man1
 
 .PHONY: torture
-torture: ## processes, servers and a cluster under all troubles: TORTURE (60s) of them; needs root for what cuts networks
+torture: ## several processes under all troubles at once: TORTURE (60s) of them
 	$(GO) test -v -count 1 -timeout 1h ./test/torture -run 'TestTorture$$' -duration $${TORTURE:-60s}
+
+.PHONY: takeovers
+takeovers: ## owners that change under 10,000 events, and a cluster cut in two, which needs root
 	$(GO) test -v -count 1 -timeout 30m ./test/torture -run TestTakeovers -events 10000
 	$(GO) test -v -count 1 -timeout 30m ./test/torture -run TestPartition -cluster
 
