@@ -85,28 +85,58 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// FuzzVerify looks for headers that let an unsigned body in.
+// changed is cfg with secrets that nothing in the corpus was signed with. Without it a fuzzer that starts from good
+// signatures finds them again and is right to.
+func changed(cfg Config) Config {
+	other := func(texts Secrets, to string) Secrets {
+		if len(texts) == 0 {
+			return nil
+		}
+		return secrets(to)
+	}
+	cfg.Secret = other(cfg.Secret, "whsec_b3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcg==")
+	cfg.Token = other(cfg.Token, "another-token")
+	if !cfg.PathSecret.Empty() {
+		cfg.PathSecret = secret.New("another-path-secret")
+	}
+	if cfg.Verify != nil {
+		v := *cfg.Verify
+		v.Bearer = other(v.Bearer, "another-token")
+		if v.Basic != nil {
+			v.Basic = &Basic{User: v.Basic.User, Password: secret.New("another-password")}
+		}
+		if v.Token != nil {
+			v.Token = &Token{Field: v.Token.Field, Header: v.Token.Header, Value: secrets("another-token")}
+		}
+		if v.HMAC != nil {
+			hmac := *v.HMAC
+			hmac.Secret = secrets("another-secret")
+			v.HMAC = &hmac
+		}
+		cfg.Verify = &v
+	}
+	return cfg
+}
+
+// FuzzVerify looks for headers that let a body in which nobody signed for this source.
 func FuzzVerify(f *testing.F) {
 	for _, s := range allSamples(f) {
 		src := mustNew(f, testConfig(f, s.kind), testDeps())
 		r := signed(f, src, &s)
 		for name, values := range r.Header {
-			f.Add(s.kind, name, values[0]+"0", r.RawQuery, s.body)
+			f.Add(s.kind, name, values[0], r.RawQuery, s.body)
 		}
 	}
 	doors := map[string]Source{}
 	for _, k := range Kinds() {
-		doors[k.Name] = mustNew(f, testConfig(f, k.Name), testDeps())
+		doors[k.Name] = mustNew(f, changed(testConfig(f, k.Name)), testDeps())
 	}
 	f.Fuzz(func(t *testing.T, kind, header, value, query string, body []byte) {
 		src, ok := doors[kind]
 		if !ok || len(body) > 1<<16 || len(value) > 1<<12 {
 			t.Skip()
 		}
-		for _, known := range []string{
-			"wc_test_secret", "hush", "webhook_secret", "hottok_of_the_account", "a-token", "a-password",
-			"c2hvcDphLXBhc3N3b3Jk", "a-secret-word", "a-key-of", testPathSecret,
-		} {
+		for _, known := range []string{"another-token", "another-password", "c2hvcDphbm90aGVyLXBhc3N3b3Jk", "another-path-secret"} {
 			if strings.Contains(value+query+string(body), known) {
 				t.Skip() // whoever knows the secret may come in
 			}
