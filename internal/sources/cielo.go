@@ -27,6 +27,7 @@ type cielo struct {
 	proof
 	hasPath       bool
 	api, checkout *lookup // nil without enrich
+	merchant      string  // MerchantId, part of the address of a Checkout order
 }
 
 func openCielo(s *setup) sender {
@@ -49,6 +50,7 @@ func openCielo(s *setup) sender {
 			r.Header.Set("MerchantId", key.Reveal())
 			r.Header.Set("MerchantKey", secret.Reveal())
 		}
+		c.merchant = key.Reveal()
 		if c.checkout = c.api; s.cfg.Enrich.URL == "" {
 			c.checkout = openLookup(s, "https://"+cieloCheckoutHost)
 			c.checkout.auth = func(r *http.Request) { r.Header.Set("MerchantId", key.Reveal()) }
@@ -136,6 +138,8 @@ func (c *cielo) enrich(ctx context.Context, e *events.Event) error {
 		return c.enrichRecurrence(ctx, e)
 	case "checkout":
 		return c.enrichCheckout(ctx, e)
+	case "buyer":
+		return c.enrichBuyer(ctx, e)
 	}
 	answer, err := c.api.get(ctx, "/1/sales/"+url.PathEscape(e.Data.Order.ID))
 	if err != nil {
@@ -213,6 +217,23 @@ func (c *cielo) enrichCheckout(ctx context.Context, e *events.Event) error {
 	return nil
 }
 
+// enrichBuyer asks whose order it is: the notification of a changed status does not say. What the status was then stays.
+func (c *cielo) enrichBuyer(ctx context.Context, e *events.Event) error {
+	answer, err := c.checkout.get(ctx, cieloCheckoutPath+url.PathEscape(c.merchant)+"/"+url.PathEscape(e.Data.Order.Number))
+	if err != nil {
+		return fmt.Errorf("checkout: %w", err)
+	}
+	of := readCieloCheckout(answer).facts[0].data
+	if of.Order.ID != e.Data.Order.ID {
+		return fmt.Errorf("checkout: order %s is another one at Cielo", e.Data.Order.Number)
+	}
+	e.Data.Contact = of.Contact
+	if len(e.Data.Order.Items) == 0 {
+		e.Data.Order.Items = of.Order.Items
+	}
+	return nil
+}
+
 var cieloCustomer = personPaths{
 	email: "Customer.Email", name: "Customer.Name", phone: "Customer.Phone", line1: "Customer.Address.Street", line2: "Customer.Address.Complement",
 	city: "Customer.Address.City", region: "Customer.Address.State", postal: "Customer.Address.ZipCode", country: "Customer.Address.Country",
@@ -257,6 +278,9 @@ func readCieloCheckout(body tree) reading {
 	f := fact{typ: cieloCheckoutStatus[status], id: id, data: data}
 	if f.typ == "" {
 		f.id = id + ":" + status
+	}
+	if c := data.Contact; (c == nil || c.Email == "") && order.Number != "" {
+		f.enrich = "buyer"
 	}
 	if f.typ == "order.created" {
 		if at := cieloTime(body.get("created_date")); at != nil {

@@ -34,7 +34,7 @@ func TestCieloStatesAreFacts(t *testing.T) {
 
 // Without credentials thin events go on as they are; a rule that needs the e-mail address will say so.
 func TestThinEventsWithoutEnrich(t *testing.T) {
-	for kind, path := range map[string]string{"woocommerce": "user_membership.created.json", "paddle": "transaction.completed.json", "paypal": "PAYMENT.CAPTURE.COMPLETED.json"} {
+	for kind, path := range map[string]string{"woocommerce": "user_membership.created.json", "paddle": "transaction.completed.json", "paypal": "PAYMENT.SALE.COMPLETED.json"} {
 		src := mustNew(t, testConfig(t, kind), testDeps())
 		event := ""
 		if kind == "woocommerce" {
@@ -43,29 +43,6 @@ func TestThinEventsWithoutEnrich(t *testing.T) {
 		if e := opened(t, src, event, testdata(t, kind+"/"+path)); e.Enrich != "" {
 			t.Errorf("%s: %s", kind, e.Enrich)
 		}
-	}
-}
-
-// Stripe announces the start of a subscription twice; without credentials the half without an e-mail waits for the other.
-func TestStripeWaitsForTheInvoice(t *testing.T) {
-	now := testNow
-	deps := testDeps()
-	deps.Now = func() time.Time { return now }
-	src := mustNew(t, testConfig(t, "stripe"), deps)
-	created := opened(t, src, "", testdata(t, "stripe/customer.subscription.created.json"))
-	paid := opened(t, src, "", testdata(t, "stripe/invoice.paid.create.json"))
-	session := opened(t, src, "", testdata(t, "stripe/checkout.session.subscription.json"))
-	if created.ID != paid.ID || created.ID != session.ID {
-		t.Errorf("one start has several ids: %s, %s, %s", created.ID, paid.ID, session.ID)
-	}
-	err := src.(Enricher).Enrich(context.Background(), &created)
-	var later *Later
-	if !errors.As(err, &later) || !later.At.Equal(testNow.Add(10*time.Minute)) {
-		t.Errorf("not asked to wait: %v", err)
-	}
-	now = testNow.Add(11 * time.Minute)
-	if err := src.(Enricher).Enrich(context.Background(), &created); err != nil || created.Enrich != "" {
-		t.Errorf("no invoice came: %v", err)
 	}
 }
 

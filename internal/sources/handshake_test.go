@@ -30,6 +30,8 @@ func TestHandshakes(t *testing.T) {
 		{"a challenge that is no challenge", testConfig(t, "adobe-events"), testDeps(), Request{Method: "GET", RawQuery: "challenge=%3Cscript%3E"}, 400, "", ""},
 		{"Adobe's validation address", testConfig(t, "adobe-events"), testDeps(), Request{Body: []byte(`{"validationUrl":"https://csm.adobe.io/csm/registrations/validate?id=1"}`)}, 200, "", ""},
 		{"ThriveCart's HEAD", testConfig(t, "thrivecart"), testDeps(), Request{Method: "HEAD"}, 200, "", ""},
+		{"ThriveCart's POST that says nothing", testConfig(t, "thrivecart"), testDeps(), Request{Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}}, 200, "", ""},
+		{"a POST without the secret word", testConfig(t, "thrivecart"), testDeps(), Request{Body: []byte("event=order.success")}, 401, "", ""},
 		{"ThriveCart's GET", testConfig(t, "thrivecart"), testDeps(), Request{Method: "GET"}, 405, "", ""},
 		{"ClickFunnels Classic's test", classic, testDeps(), Request{SubPath: testPathSecret + "/funnel_webhooks/test", Body: []byte(`{"time":"now"}`)}, 200, "", ""},
 		{"the same without the secret", classic, testDeps(), Request{SubPath: "funnel_webhooks/test", Body: []byte(`{"time":"now"}`)}, 401, "", ""},

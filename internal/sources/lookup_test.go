@@ -107,7 +107,7 @@ func TestEnrich(t *testing.T) {
 			"/admin/api/2025-10/customers/115310627314723954.json": `{"customer":{"id":115310627314723954,"email":"ada@example.com","first_name":"Ada"}}`,
 		}, "token", whoAndWhat, "subscription.started ada@example.com Ada"},
 		{"stripe", "", "customer.subscription.created.json", map[string]string{
-			"/v1/customers/cus_1": `{"id":"cus_1","email":"ada@example.com","name":"Ada Example"}`,
+			"/v1/customers/cus_1": `{"id":"cus_1","email":"ada@example.com","name":"Ada Example"}`, "/v1/subscriptions/sub_1": `{"id":"sub_1"}`,
 		}, "Bearer token", whoAndWhat, "subscription.started ada@example.com Ada"},
 		{"paddle", "", "transaction.completed.json", map[string]string{
 			"/customers/ctm_1": `{"data":{"id":"ctm_1","email":"ada@example.com","name":"Ada Example"}}`,

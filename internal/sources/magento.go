@@ -80,6 +80,7 @@ func readMagento(topic, id string, t tree, at time.Time) reading {
 		f.data.Order.ID, f.data.Order.Number = t.get("order_id"), t.get("order_increment_id")
 		if t.is("state", "2") || t.at("state").empty() { // 1 open, 2 paid, 3 cancelled
 			f.typ, f.id, f.enrich = "order.paid", f.data.Order.ID, "order"
+			f.must = f.data.Contact == nil || f.data.Contact.Email == "" // the order itself tells the same, and the buyer
 		}
 	case strings.Contains(short, "customer") && !strings.Contains(short, "login"):
 		magentoCustomer(&f, t, isNew, strings.Contains(short, "delete"))
@@ -152,6 +153,7 @@ func magentoRefund(f *fact, t tree) {
 	number, order := t.get("increment_id|entity_id"), t.get("order_id|invoice.order_id")
 	currency := t.get("order_currency_code|invoice.order_currency_code")
 	f.typ, f.id, f.enrich = "order.refunded", order+":"+number, "order"
+	f.at = or(t.at("created_at").time(), f.at) // every later save tells the same refund
 	f.data.Refund = &events.Refund{ID: number, OrderID: order, Amount: t.at("grand_total").money(), Currency: currency}
 	f.data.Order = &events.Order{ID: order, Currency: currency}
 }

@@ -2,6 +2,7 @@ package sources
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -12,17 +13,23 @@ import (
 
 // magentoShop asks the shop's REST API for the order that an invoice or credit memo belongs to, and for orders that
 // changed.
-type magentoShop struct{ api *lookup }
+type magentoShop struct {
+	api *lookup // nil without enrich
+	now func() time.Time
+}
 
 func openMagentoShop(s *setup) magentoShop {
 	if s.cfg.Sweep != nil && s.cfg.Enrich == nil {
 		s.mistake("sweep", "give enrich: {url: the shop's address, token: access token of an integration}: the sweep asks there")
 	}
-	return magentoShop{openLookup(s, "").header(s, "Authorization", "Bearer ")}
+	return magentoShop{openLookup(s, "").header(s, "Authorization", "Bearer "), s.deps.Now}
 }
 
 func (m magentoShop) enrich(ctx context.Context, e *events.Event) error {
-	if m.api == nil || e.Data.Order == nil || e.Data.Order.ID == "" || e.Data.Contact != nil && e.Data.Contact.Email != "" {
+	if m.api == nil {
+		return awaitTwin(e, m.now(), "the order, which names the buyer")
+	}
+	if e.Data.Order == nil || e.Data.Order.ID == "" || e.Data.Contact != nil && e.Data.Contact.Email != "" {
 		return nil
 	}
 	found, err := m.api.get(ctx, "/rest/V1/orders/"+url.PathEscape(e.Data.Order.ID))
@@ -36,11 +43,27 @@ func (m magentoShop) enrich(ctx context.Context, e *events.Event) error {
 	return nil
 }
 
-const magentoSweeps = "orders changed since, from /rest/V1/orders"
+const magentoSweeps = "orders and credit memos changed since, from /rest/V1/orders and /rest/V1/creditmemos"
 
-// sweep asks for every order that changed. Refunds stand in the order without an id of their own, so they are left to
-// the webhooks.
+// sweep asks for every order and every credit memo that changed.
 func (m magentoShop) sweep(ctx context.Context, since time.Time, take func([]reading) error) error {
+	if err := m.sweepChanged(ctx, "orders", since, take, func(t tree) reading {
+		at := t.at("updated_at").time()
+		base := fact{at: at, updated: at, data: events.Data{Contact: magentoPerson.read(t)}}
+		return reading{topic: "order", facts: magentoOrderFacts(base, t, !t.at("created_at").time().Before(since))}
+	}); err != nil {
+		return err
+	}
+	err := m.sweepChanged(ctx, "creditmemos", since, take, func(t tree) reading {
+		return readMagento("creditmemo", "", t, time.Time{})
+	})
+	if errors.Is(err, errGone) {
+		return nil
+	}
+	return err
+}
+
+func (m magentoShop) sweepChanged(ctx context.Context, what string, since time.Time, take func([]reading) error, read func(tree) reading) error {
 	return byChange(since, func(since time.Time, page int) ([]tree, error) {
 		const filter = "searchCriteria[filter_groups][0][filters][0]"
 		q := url.Values{
@@ -48,9 +71,9 @@ func (m magentoShop) sweep(ctx context.Context, since time.Time, take func([]rea
 			"searchCriteria[sortOrders][0][field]": {"updated_at"}, "searchCriteria[sortOrders][0][direction]": {"ASC"},
 			"searchCriteria[pageSize]": {strconv.Itoa(sweepPage)}, "searchCriteria[currentPage]": {strconv.Itoa(page)},
 		}
-		answer, err := m.api.getFresh(ctx, "/rest/V1/orders?"+q.Encode())
+		answer, err := m.api.getFresh(ctx, "/rest/V1/"+what+"?"+q.Encode())
 		if err != nil {
-			return nil, fmt.Errorf("orders: %w", err)
+			return nil, fmt.Errorf("%s: %w", what, err)
 		}
 		if total, ok := answer.at("total_count").number(); ok && total.IntPart() <= int64(page-1)*sweepPage {
 			return nil, nil // a page beyond the last shows the last again
@@ -59,12 +82,12 @@ func (m magentoShop) sweep(ctx context.Context, since time.Time, take func([]rea
 	}, "updated_at", func(list []tree) error {
 		found := make([]reading, 0, len(list))
 		for _, t := range list {
-			at := t.at("updated_at").time()
-			facts := magentoOrderFacts(fact{at: at, updated: at, data: events.Data{Contact: magentoPerson.read(t)}}, t, !t.at("created_at").time().Before(since))
-			if facts[0].typ == "" {
+			got := read(t)
+			if got.facts[0].typ == "" {
 				continue // nothing but a change of its state
 			}
-			found = append(found, reading{topic: "order", id: t.get("entity_id") + ":" + t.get("updated_at"), facts: facts, raw: t.v})
+			got.raw = t.v
+			found = append(found, got)
 		}
 		return take(found)
 	})

@@ -7,7 +7,9 @@ import (
 )
 
 // MemberPress Developer Tools: a static key in a header. Subscribing to all events brings several for one purchase; two
-// vocabularies of names are in use, so names are an open list. Empty objects may be [], {} or "".
+// vocabularies of names are in use, so names are an open list. Empty objects may be [], {} or "". Every payment of a
+// subscription is a recurring transaction, and all but the first are renewals, too; each expires when the next is due, so
+// that says nothing about the membership (the plugin's own list of events).
 var memberpressKind = &Kind{
 	Name: "memberpress", Title: "MemberPress (Developer Tools)",
 	Proof: "the key in MEMBERPRESS-WEBHOOK-KEY", Retries: "not documented",
@@ -24,11 +26,12 @@ var (
 		"member-signup-completed": "customer.created", "member-account-updated": "customer.updated",
 		"member-deleted":        "customer.deleted",
 		"transaction-completed": "order.paid", "non-recurring-transaction-completed": "order.paid",
-		"recurring-transaction-completed": "subscription.renewed",
-		"renewal-transaction-completed":   "subscription.renewed", "transaction-refunded": "order.refunded", "transaction-failed": "order.failed",
+		"recurring-transaction-completed": "order.paid", "offline-payment-complete": "order.paid",
+		"renewal-transaction-completed": "subscription.renewed", "transaction-refunded": "order.refunded",
+		"offline-payment-refunded": "order.refunded", "recurring-transaction-refunded": "order.refunded", "transaction-failed": "order.failed",
 		"recurring-transaction-failed": "subscription.payment_failed", "transaction-expired": "membership.expired",
-		"non-recurring-transaction-expired": "membership.expired", "recurring-transaction-expired": "membership.expired",
-		"subscription-created": "subscription.started", "subscription-paused": "subscription.paused", "subscription-resumed": "subscription.resumed",
+		"non-recurring-transaction-expired": "membership.expired",
+		"subscription-created":              "subscription.started", "subscription-paused": "subscription.paused", "subscription-resumed": "subscription.resumed",
 		"subscription-stopped": "subscription.cancelled", "subscription-expired": "subscription.expired", "signup-abandoned": "cart.abandoned",
 		"after-signup-abandoned-reminder": "cart.abandoned", "signup-abandoned-reminder": "cart.abandoned",
 	}
@@ -86,6 +89,8 @@ func (*memberpress) read(d *delivery) (reading, error) {
 	switch {
 	case f.typ == "order.refunded" && f.data.Order != nil:
 		f.data.Refund = &events.Refund{ID: id, OrderID: id, Amount: positive(f.data.Order.Total), Full: true}
+	case f.typ == "membership.expired" && f.data.Subscription != nil:
+		f.typ, f.id = "", ""
 	case f.typ == "membership.expired":
 		f.at = data.at("expires_at").time()
 		f.id = id + ":" + data.get("expires_at")

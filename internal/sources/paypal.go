@@ -179,9 +179,9 @@ func paypalPayment(f *fact, topic string, r tree) {
 	}
 	switch topic[strings.LastIndexByte(topic, '.')+1:] {
 	case "COMPLETED":
-		f.typ, f.id = "order.paid", id
+		f.typ, f.id, f.must = "order.paid", id, f.enrich == "order" // CHECKOUT.ORDER.COMPLETED tells the same, and the buyer
 		if agreement != "" {
-			f.typ = "subscription.renewed"
+			f.typ, f.must = "subscription.renewed", false
 		}
 		when := or(r.at("create_time").time(), f.at)
 		order.PaidAt = &when
@@ -323,7 +323,7 @@ func (p *paypal) enrich(ctx context.Context, e *events.Event) error {
 	var path string
 	switch {
 	case p.api == nil:
-		return nil
+		return awaitTwin(e, p.now(), "CHECKOUT.ORDER.COMPLETED, which names the buyer")
 	case e.Enrich == "subscription" && e.Data.Subscription != nil:
 		path = "/v1/billing/subscriptions/" + url.PathEscape(e.Data.Subscription.ID)
 	case e.Enrich == "order" && e.Data.Order != nil:

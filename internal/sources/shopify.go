@@ -24,12 +24,13 @@ var shopifyKind = &Kind{
 type shopify struct {
 	*hmacProof
 	api *lookup // nil without enrich
+	now func() time.Time
 }
 
 func openShopify(s *setup) sender {
 	return &shopify{
 		hmacProof: base64HMAC(s.secrets(), "Shopify-Hmac-Sha256", "X-Shopify-Hmac-Sha256"),
-		api:       openLookup(s, "").header(s, "X-Shopify-Access-Token", ""),
+		api:       openLookup(s, "").header(s, "X-Shopify-Access-Token", ""), now: s.deps.Now,
 	}
 }
 
@@ -214,10 +215,10 @@ func shopifyRefundFact(r tree, data events.Data) fact {
 	return fact{typ: "order.refunded", id: refund.OrderID + ":" + refund.ID, at: r.at("created_at").time(), subject: "refund/" + refund.ID, data: data}
 }
 
-// shopifyRefund: refunds/create does not say whose order it was.
+// shopifyRefund: refunds/create does not say whose order it was; orders/updated tells the same refund and does.
 func shopifyRefund(body tree) []fact {
 	f := shopifyRefundFact(body, events.Data{Order: &events.Order{ID: body.get("order_id")}})
-	f.enrich = "order"
+	f.enrich, f.must = "order", true
 	return []fact{f}
 }
 

@@ -19,7 +19,7 @@ const (
 func (s *shopify) enrich(ctx context.Context, e *events.Event) error {
 	switch {
 	case s.api == nil:
-		return nil
+		return awaitTwin(e, s.now(), "orders/updated, which names the customer")
 	case e.Enrich == "checkout":
 		return s.enrichCheckout(ctx, e)
 	case e.Enrich == "customer" && e.Data.Contact != nil && e.Data.Contact.ExternalID != "":

@@ -1,10 +1,6 @@
 package sources
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
@@ -13,7 +9,8 @@ import (
 
 // Stripe. The key is the whole whsec_ text, not its decoded bytes; each retry has a new timestamp and signature, so the
 // window for replays is safe. One purchase announces itself by many events, in any order: a payment has the id of its
-// invoice where there is one, else of its payment intent; a subscription starts once, whoever says so first.
+// invoice where there is one, else of its payment intent; a subscription starts once, whoever says so first. What says
+// least, the payment intent and the subscription, goes on only when nothing richer can be had (stripe_api.go).
 //
 // Bodies have the shape of the endpoint's API version: fields are read where they were before 2025-03-31 ("basil") and
 // where they are since.
@@ -21,7 +18,7 @@ var stripeKind = &Kind{
 	Name: "stripe", Title: "Stripe",
 	Proof:  "HMAC-SHA256 of timestamp.body, hex, v1= in Stripe-Signature; any of several",
 	Replay: "5 minutes", Retries: "for 3 days",
-	Thin:    "subscriptions, disputes and some charges name a customer id only: enrich asks /v1/customers",
+	Thin:    "subscriptions, disputes and some payments name a customer id only, checkouts no items: enrich asks /v1/customers, /v1/charges, /v1/checkout/sessions, /v1/subscriptions",
 	Methods: post, takes: []string{"secret", "enrich"}, open: openStripe,
 }
 
@@ -45,6 +42,7 @@ func (s *stripe) read(d *delivery) (reading, error) {
 	if err != nil {
 		return reading{}, malformed("the body cannot be read", err)
 	}
+	body.doc.own = stripeExponents
 	topic, object := body.get("type"), body.at("data.object")
 	got := reading{topic: topic, id: body.get("id")}
 	e := stripeEvent{topic: topic, id: got.id, at: body.at("created").time(), object: object, before: body.at("data.previous_attributes")}
@@ -71,6 +69,10 @@ func (s *stripe) read(d *delivery) (reading, error) {
 	}
 	return got, nil
 }
+
+// stripeExponents are where Stripe's amounts are not in ISO 4217's minor units: krónur and Ugandan shillings keep two
+// decimals that are always 00, ariary have none. Source: docs.stripe.com/currencies, special cases.
+var stripeExponents = map[string]int{"ISK": 2, "UGX": 2, "MGA": 0}
 
 // stripeEvent is one event of Stripe, taken apart.
 type stripeEvent struct {
@@ -114,6 +116,7 @@ func (e *stripeEvent) session() []fact {
 	o := e.object
 	order := stripeSession.read(o)
 	order.ID = stripeID(o.at("payment_intent|invoice|id")) // as intent and invoice name the same payment
+	order.Items = stripeItems(o.at("line_items"))
 	data := events.Data{Contact: stripePerson.read(o), Order: order}
 	session, sub := o.get("id"), stripeID(o.at("subscription"))
 	paid := o.is("payment_status", "paid", "no_payment_required")
@@ -125,13 +128,13 @@ func (e *stripeEvent) session() []fact {
 		switch {
 		case o.is("mode", "subscription") && sub != "":
 			data.Subscription = &events.Subscription{ID: sub}
-			return e.one("subscription.started", sub, data)
+			return withoutItems(e.one("subscription.started", sub, data), session)
 		case o.is("mode", "setup"):
 			return nil
 		case paid || strings.HasSuffix(e.topic, "succeeded"):
-			return e.one("order.paid", order.ID, data)
+			return withoutItems(e.one("order.paid", order.ID, data), session)
 		}
-		return e.one("order.created", session, data)
+		return withoutItems(e.one("order.created", session, data), session)
 	case "async_payment_failed":
 		return e.one("order.failed", session, data)
 	case "expired":
@@ -139,6 +142,26 @@ func (e *stripeEvent) session() []fact {
 		return e.one("cart.abandoned", session, data)
 	}
 	return nil
+}
+
+// stripeItems are the lines of a session, which webhooks leave out.
+func stripeItems(list tree) []events.Item {
+	paths := itemPaths{sku: "price.id", name: "description", quantity: "quantity", lineTotal: "amount_total", product: "price.product"}
+	var items []events.Item
+	for _, line := range list.at("data").list() {
+		if item, ok := paths.read(line, true, strings.ToUpper(line.get("currency"))); ok {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
+// withoutItems marks facts of a session whose items have to be asked for.
+func withoutItems(facts []fact, session string) []fact {
+	if len(facts[0].data.Order.Items) == 0 {
+		facts[0].enrich = "session:" + session
+	}
+	return facts
 }
 
 var stripeInvoice = orderPaths{
@@ -200,7 +223,10 @@ func (e *stripeEvent) intent() []fact {
 	switch e.topic {
 	case "payment_intent.succeeded":
 		order.PaidAt = &e.at
-		return thin(e.one("order.paid", order.ID, data))
+		facts := e.one("order.paid", order.ID, data)
+		facts[0].enrich = "payment:" + order.ID // it may be a checkout's, which knows more
+		facts[0].must = data.Contact == nil || data.Contact.Email == ""
+		return facts
 	case "payment_intent.payment_failed":
 		return thin(e.one("order.failed", order.ID+":"+stripeID(o.at("last_payment_error.charge|latest_charge")), data))
 	}
@@ -226,7 +252,7 @@ func (e *stripeEvent) charge() []fact {
 		refund := &events.Refund{
 			ID: o.get("refunds.data.0.id"), OrderID: stripeID(o.at("payment_intent|invoice|id")), Currency: currency,
 			Reason: o.get("refunds.data.0.reason"),
-			Amount: events.Money(total.Sub(before).StringFixed(int32(exponent(currency)))), Full: o.is("refunded", "true"),
+			Amount: events.Money(total.Sub(before).StringFixed(int32(o.doc.exponent(currency)))), Full: o.is("refunded", "true"),
 		}
 		data := events.Data{Contact: stripePerson.read(o), Refund: refund, Order: &events.Order{ID: refund.OrderID, Currency: currency}}
 		return thin(e.one("order.refunded", o.get("id")+":"+o.get("amount_refunded"), data))
@@ -290,49 +316,9 @@ func (e *stripeEvent) subscription() []fact {
 		fid = e.id
 	}
 	facts := e.one(typ, fid, data)
-	facts[0].enrich, facts[0].must = "customer", typ == "subscription.started"
+	facts[0].enrich = "customer"
+	if typ == "subscription.started" {
+		facts[0].enrich, facts[0].must = "start:"+id, true
+	}
 	return facts
-}
-
-// stripePatience is how long a started subscription without an e-mail waits for the invoice that brings one.
-const stripePatience = 10 * time.Minute
-
-var stripeCustomer = personPaths{
-	email: "email", name: "name", phone: "phone", line1: "address.line1", line2: "address.line2", city: "address.city", region: "address.state",
-	postal: "address.postal_code", country: "address.country",
-}
-
-// enrich asks who the customer is. A started subscription waits first, because Stripe announces the same fact once more
-// with the first invoice, e-mail included: whichever is complete first counts, and the other one is a resend.
-func (s *stripe) enrich(ctx context.Context, e *events.Event) error {
-	if s.api == nil {
-		if until := e.Received.Add(stripePatience); s.now().Before(until) {
-			return &Later{At: until, Err: errors.New("waiting for the invoice, which names the customer")}
-		}
-		return nil
-	}
-	contact := e.Data.Contact
-	if contact == nil || contact.ExternalID == "" {
-		return nil
-	}
-	id := contact.ExternalID
-	if e.Enrich == "charge" {
-		charge, err := s.api.get(ctx, "/v1/charges/"+url.PathEscape(id))
-		if err != nil {
-			return fmt.Errorf("charge: %w", err)
-		}
-		if found := stripePerson.read(charge); found != nil {
-			*contact = *found
-		}
-		return nil
-	}
-	customer, err := s.api.get(ctx, "/v1/customers/"+url.PathEscape(id))
-	if err != nil {
-		return fmt.Errorf("customer: %w", err)
-	}
-	if found := stripeCustomer.read(customer); found != nil {
-		found.ExternalID = id
-		*contact = *found
-	}
-	return nil
 }

@@ -59,6 +59,38 @@ func TestSweepsFindWhatWebhooksSaid(t *testing.T) {
 	}
 }
 
+// A credit memo that never arrived is found, and one that did is recognised; whose it was is asked for.
+func TestMagentoCreditMemosAreSwept(t *testing.T) {
+	v, err := decodeJSON(testdata(t, "adobe-events/creditmemo.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	memo, err := json.Marshal(newTree(v).at("data.value").v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newAPI(t, map[string]string{
+		"/rest/V1/orders":      `{"total_count": 0, "items": []}`,
+		"/rest/V1/creditmemos": `{"total_count": 1, "items": [` + string(memo) + `]}`,
+		"/rest/V1/orders/31":   `{"entity_id":31,"customer_email":"ada@example.com","grand_total":59.90,"order_currency_code":"EUR"}`,
+	})
+	cfg := testConfig(t, "adobe-events")
+	cfg.Enrich, cfg.Sweep = a.enrich(), &Sweep{Every: 15 * time.Minute}
+	src := mustNew(t, cfg, testDeps())
+	told := opened(t, src, "", testdata(t, "adobe-events/creditmemo.json"))
+	var found []events.Event
+	err = src.(Sweeper).Sweep(context.Background(), testNow.Add(-2*time.Hour), func(_ context.Context, page []events.Event) error {
+		found = append(found, page...)
+		return nil
+	})
+	if err != nil || len(found) != 1 || found[0].ID != told.ID || !found[0].Time.Equal(told.Time) || found[0].Data.Refund.Amount != told.Data.Refund.Amount {
+		t.Fatalf("%+v, %v; the webhook said %+v", found, err, told)
+	}
+	if err := src.(Enricher).Enrich(context.Background(), &found[0]); err != nil || found[0].Data.Contact.Email != "ada@example.com" {
+		t.Errorf("%+v, %v", found[0].Data.Contact, err)
+	}
+}
+
 func TestSweepWithoutCredentials(t *testing.T) {
 	for _, k := range Kinds() {
 		cfg := testConfig(t, k.Name)

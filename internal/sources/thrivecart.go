@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"bytes"
 	"net/http"
 	"strings"
 
@@ -9,7 +10,7 @@ import (
 
 // ThriveCart: account-wide webhooks (a PHP form, signed by nothing but a secret in a field) and the event subscription
 // API (JSON with webhook_id). Amounts are cents as text, empty objects are [], nulls the word null. Setting up an
-// address asks for 2xx to HEAD first.
+// address asks for 2xx to a HEAD and to a POST, which may say nothing.
 var thrivecartKind = &Kind{
 	Name: "thrivecart", Title: "ThriveCart",
 	Proof: "the account's secret word in the field thrivecart_secret", Retries: "the event API retries; account webhooks: not documented",
@@ -24,7 +25,7 @@ func openThriveCart(s *setup) sender {
 }
 
 func (*thrivecart) greet(d *delivery) (Reply, bool, error) {
-	if d.Method == http.MethodHead {
+	if d.Method == http.MethodHead || len(bytes.TrimSpace(d.Body)) == 0 && d.RawQuery == "" {
 		return Reply{Status: http.StatusOK, Ignored: events.Ignored, Why: "the check when an address is set up"}, true, nil
 	}
 	return Reply{}, false, nil

@@ -23,7 +23,18 @@ type tree struct {
 }
 
 // doc belongs to one body.
-type doc struct{ bad []string }
+type doc struct {
+	bad []string
+	own map[string]int // decimals of currencies that the sender counts otherwise than ISO 4217
+}
+
+// exponent is how many decimals the minor unit of a currency stands for in this body.
+func (d *doc) exponent(currency string) int {
+	if e, ok := d.own[strings.ToUpper(currency)]; ok {
+		return e
+	}
+	return exponent(currency)
+}
 
 func newTree(v any) tree { return tree{v: v, doc: &doc{}} }
 
@@ -189,7 +200,7 @@ func (t tree) minor(currency string) events.Money {
 		t.doc.bad = append(t.doc.bad, fmt.Sprintf("%s: %.40q is not a whole number of minor units", t.path, text))
 		return ""
 	}
-	return events.MoneyFromMinor(n, exponent(currency))
+	return events.MoneyFromMinor(n, t.doc.exponent(currency))
 }
 
 // maxExponent bounds numbers in E notation: calculating with 1e999999999 would fill the memory.

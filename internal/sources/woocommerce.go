@@ -78,7 +78,7 @@ func (w *woocommerce) read(d *delivery) (reading, error) {
 	if isCartFlows(d) {
 		return readCartFlows(body), nil
 	}
-	if wrapped := body.at("order"); !wrapped.at("id").empty() && body.at("id").empty() { // legacy API: {"order":{…}}
+	if wrapped := body.at("order|customer"); !wrapped.at("id").empty() && body.at("id").empty() { // legacy API: {"order":{…}}
 		body = wrapped
 	}
 	topic := d.Header.Get("X-WC-Webhook-Topic")
@@ -120,25 +120,33 @@ func wooTopic(body tree) string {
 	return ""
 }
 
+// Times of a resource; the last names are the legacy API's, and so are those with _address below.
+const (
+	wooCreated  = "date_created_gmt|date_created|created_at"
+	wooModified = "date_modified_gmt|date_modified|updated_at"
+)
+
 // wooVersion tells one state of a resource from another.
 func wooVersion(body tree) string {
 	id := body.get("id")
-	if at := body.get("date_modified_gmt|date_modified|date_created_gmt"); id != "" && at != "" {
+	if at := body.get(wooModified + "|date_created_gmt"); id != "" && at != "" {
 		return id + ":" + at
 	}
 	return id
 }
 
 var wooBilling = personPaths{
-	email: "billing.email|email", first: "billing.first_name|first_name", last: "billing.last_name|last_name",
-	phone: "billing.phone|phone", company: "billing.company",
-	line1: "billing.address_1", line2: "billing.address_2", city: "billing.city", region: "billing.state",
-	postal: "billing.postcode", country: "billing.country",
+	email: wooBill("email") + "|email", first: wooBill("first_name") + "|first_name", last: wooBill("last_name") + "|last_name",
+	phone: wooBill("phone") + "|phone", company: wooBill("company"),
+	line1: wooBill("address_1"), line2: wooBill("address_2"), city: wooBill("city"), region: wooBill("state"),
+	postal: wooBill("postcode"), country: wooBill("country"),
 }
 
+func wooBill(part string) string { return "billing." + part + "|billing_address." + part }
+
 var wooOrderPaths = orderPaths{
-	id: "id", number: "number", total: "total", tax: "total_tax", shipping: "shipping_total",
-	discount: "discount_total", currency: "currency", status: "status",
+	id: "id", number: "number|order_number", total: "total", tax: "total_tax", shipping: "shipping_total|total_shipping",
+	discount: "discount_total|total_discount", currency: "currency", status: "status",
 	paid: "date_paid_gmt|date_paid", items: "line_items",
 	item: itemPaths{sku: "sku", name: "name", quantity: "quantity", price: "price", product: "product_id", lineTotal: "total"},
 }
@@ -173,15 +181,14 @@ func wooOrder(body tree, action, shop string) []fact {
 		return nil
 	}
 	data := wooOrderData(body, shop)
-	modified := body.at("date_modified_gmt|date_modified").time()
-	paid := body.at("date_paid_gmt|date_paid").time()
+	modified, paid := body.at(wooModified).time(), wooPaid(body)
 	renewed := wooRenewal(body)
 	var facts []fact
 	add := func(typ, id string, at time.Time, data events.Data) {
-		facts = append(facts, fact{typ: typ, id: id, at: at, updated: modified, subject: "order/" + body.get("number"), data: data})
+		facts = append(facts, fact{typ: typ, id: id, at: at, updated: modified, subject: "order/" + data.Order.Number, data: data})
 	}
-	if action == "created" {
-		add("order.created", id, body.at("date_created_gmt|date_created").time(), data)
+	if action == "created" && status != "checkout-draft" && status != "auto-draft" { // a draft is a visit to the checkout
+		add("order.created", id, body.at(wooCreated).time(), data)
 	}
 	switch {
 	case (status == "processing" || status == "completed") && !paid.IsZero():
@@ -200,6 +207,14 @@ func wooOrder(body tree, action, shop string) []fact {
 		add("order.cancelled", id, modified, data)
 	}
 	return append(facts, wooRefunds(body, modified, wooOrderData(body, shop))...)
+}
+
+// wooPaid is when an order was paid. The legacy API says only that it was.
+func wooPaid(body tree) time.Time {
+	if body.is("payment_details.paid", "true") {
+		return body.at("completed_at|updated_at").time()
+	}
+	return body.at("date_paid_gmt|date_paid").time()
 }
 
 // wooRefunds is a fact for each refund; partial ones leave the order's status as it was. Refunds in an order have no
@@ -241,11 +256,11 @@ func wooCustomer(body tree, action string) []fact {
 	if own := body.get("email"); own != "" { // the account's address; the one for bills may be another person's
 		contact.Email = own
 	}
-	modified := body.at("date_modified_gmt|date_modified").time()
+	modified := body.at(wooModified).time()
 	f := fact{typ: "customer." + action, id: id, updated: modified, data: events.Data{Contact: contact}}
 	switch action {
 	case "created":
-		f.at = body.at("date_created_gmt|date_created").time()
+		f.at = body.at(wooCreated).time()
 	case "updated":
 		f.id, f.at = wooVersion(body), modified
 	case "deleted":
@@ -259,7 +274,7 @@ func wooCustomer(body tree, action string) []fact {
 // and pending-cancel still has access.
 func wooSubscription(body tree) []fact {
 	id := body.get("id")
-	modified := body.at("date_modified_gmt|date_modified").time()
+	modified := body.at(wooModified).time()
 	f := fact{id: id, updated: modified, at: modified, data: wooSubscriptionData(body)}
 	switch body.get("status") {
 	case "active":
@@ -287,7 +302,7 @@ func wooSubscriptionData(body tree) events.Data {
 // wooMembership: the body names its member by customer id only.
 func wooMembership(body tree, action string) []fact {
 	id, status := body.get("id"), strings.TrimPrefix(body.get("status"), "wcm-")
-	f := fact{updated: body.at("date_modified_gmt|date_modified").time(), enrich: "customer", data: wooMembershipData(body)}
+	f := fact{updated: body.at(wooModified).time(), enrich: "customer", data: wooMembershipData(body)}
 	switch {
 	case action == "deleted":
 		return nil
@@ -318,7 +333,7 @@ func wooMembershipData(body tree) events.Data {
 // wooKept gives what is no fact of its own (an order set on hold, a product changed) as much of the canonical shape as
 // there is.
 func wooKept(body tree, resource, id string) []fact {
-	f := fact{id: id, updated: body.at("date_modified_gmt|date_modified").time()}
+	f := fact{id: id, updated: body.at(wooModified).time()}
 	f.at = f.updated
 	switch resource {
 	case "order":
