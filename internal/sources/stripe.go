@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"bridge/internal/events"
+
+	"github.com/shopspring/decimal"
 )
 
 // Stripe. The key is the whole whsec_ text, not its decoded bytes; each retry has a new timestamp and signature, so the
@@ -165,7 +167,7 @@ func withoutItems(facts []fact, session string) []fact {
 }
 
 var stripeInvoice = orderPaths{
-	id: "id", number: "number", total: "total", tax: "tax", currency: "currency", status: "status",
+	id: "id", number: "number", total: "total", tax: "tax", shipping: "shipping_cost.amount_total", currency: "currency", status: "status",
 	paid: "status_transitions.paid_at", url: "hosted_invoice_url",
 	items: "lines.data", minor: true,
 	item: itemPaths{
@@ -175,11 +177,28 @@ var stripeInvoice = orderPaths{
 	},
 }
 
+// stripeSum adds up amounts that Stripe lists; "" when there are none.
+func stripeSum(list tree, currency string) events.Money {
+	sum := decimal.Zero
+	parts := list.list()
+	if len(parts) == 0 {
+		return ""
+	}
+	for _, part := range parts {
+		sum = sum.Add(part.at("amount").minor(currency).Decimal())
+	}
+	return events.Money(sum.StringFixed(int32(list.doc.exponent(currency))))
+}
+
 func (e *stripeEvent) invoice() []fact {
 	o := e.object
 	id := o.get("id")
 	sub := stripeID(o.at("subscription|parent.subscription_details.subscription"))
 	data := events.Data{Contact: stripePerson.read(o), Order: stripeInvoice.read(o)}
+	if data.Order.Tax == "" { // since basil there are only its parts
+		data.Order.Tax = stripeSum(o.at("total_taxes|total_tax_amounts"), data.Order.Currency)
+	}
+	data.Order.Discount = stripeSum(o.at("total_discount_amounts"), data.Order.Currency)
 	if sub != "" {
 		data.Subscription = &events.Subscription{
 			ID: sub, Plan: o.get("lines.data.0.price.id|lines.data.0.pricing.price_details.price|lines.data.0.plan.id"),

@@ -41,9 +41,9 @@ var (
 	}
 	thrivecartOrder = orderPaths{
 		id: "order_id|order.id", number: "invoice_id|order.invoice_id", total: "order.total", tax: "order.tax", currency: "currency|order.currency",
-		items: "order.charges", minor: true,
-		item: itemPaths{sku: "reference", name: "name", quantity: "quantity", lineTotal: "amount", product: "reference"},
+		minor: true,
 	}
+	thrivecartItem  = itemPaths{sku: "reference", name: "name", quantity: "quantity", lineTotal: "amount", product: "reference"}
 	thrivecartTypes = map[string]string{
 		"order.success": "order.paid", "order_created": "order.created", "order_payment_product": "order.paid",
 		"order.subscription_payment": "subscription.renewed", "order_rebill": "subscription.renewed",
@@ -104,8 +104,26 @@ func (*thrivecart) read(d *delivery) (reading, error) {
 	return got, nil
 }
 
+// thrivecartItems reads what was charged. A subscription stands there twice, as what was paid now and as what will be.
+func thrivecartItems(charges tree, currency string) []events.Item {
+	var items []events.Item
+	seen := map[string]bool{}
+	for _, charge := range charges.list() {
+		plan := charge.get("reference") + "\x00" + charge.get("payment_plan_id")
+		if charge.is("type", "recurring") && seen[plan] {
+			continue
+		}
+		seen[plan] = true
+		if item, ok := thrivecartItem.read(charge, true, currency); ok {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
 func thrivecartData(body tree) events.Data {
 	data := events.Data{Contact: thrivecartPerson.read(body), Order: thrivecartOrder.read(body)}
+	data.Order.Items = thrivecartItems(body.at("order.charges"), data.Order.Currency)
 	if len(data.Order.Items) == 0 {
 		if name := body.get("base_product_name|base_product_label"); name != "" {
 			data.Order.Items = []events.Item{{SKU: body.get("base_product"), Name: name, Quantity: 1, Price: data.Order.Total, ProductID: body.get("base_product")}}
