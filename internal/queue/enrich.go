@@ -126,6 +126,9 @@ func (r *router) enrichOne(ctx context.Context, l *lease, m jetstream.Msg, room 
 				}
 				break
 			}
+			if r.overtaken(ctx, it) {
+				break
+			}
 			wait = max(wait, after)
 			until := r.q.opt.Now().Add(wait).UTC()
 			r.q.RecordLater(events.Outcome{
@@ -140,6 +143,15 @@ func (r *router) enrichOne(ctx context.Context, l *lease, m jetstream.Msg, room 
 	if err := r.handle(ctx, l, load{[]jetstream.Msg{m}, []*item{it}}); err != nil && ctx.Err() == nil {
 		r.q.log.Error("an enriched event could not be routed", "key", it.key, "err", err)
 	}
+}
+
+// overtaken tells whether another delivery of the same fact, which lacked nothing, was routed meanwhile. Its story goes on;
+// this one ends as a resend.
+func (r *router) overtaken(ctx context.Context, it *item) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known, err := r.lookup(ctx, []*item{it})
+	return err == nil && known[it.key] > 0
 }
 
 // askSender asks once. after is 0 when asking again cannot help.

@@ -77,3 +77,50 @@ func TestOneSenderThatIsAwayStopsNobody(t *testing.T) {
 	eventually(t, "the other event is done", func() bool { return b.index.last(fine.Key()) == "done" })
 	eventually(t, "the first sender is asked again", func() bool { return asked.Load() == 2 })
 }
+
+// TestRicherTwinOvertakes: of two deliveries of one fact the one that names nobody waits; the other one is no resend of it,
+// whichever comes first, and the fact is worked once.
+func TestRicherTwinOvertakes(t *testing.T) {
+	for _, thinFirst := range []bool{true, false} {
+		b := startEnriching(t, func(*events.Event) error {
+			return &Later{After: time.Millisecond, Err: errors.New("the other delivery says who it is")}
+		})
+		thin, rich := meagre("1", ""), event("1", "ann@example.com")
+		if thinFirst {
+			accept(t, b.Queue, thin)
+			eventually(t, "the thin one waits", func() bool { return b.index.last(thin.Key()) == "parked/enrich.wait" })
+		} else {
+			accept(t, b.Queue, rich)
+			eventually(t, "the rich one is done", func() bool { return b.index.last(rich.Key()) == "done" })
+		}
+		second := rich
+		if !thinFirst {
+			second = thin
+		}
+		if again, err := b.Accept(t.Context(), []events.Event{second}); err != nil || again[0] {
+			t.Fatalf("thin first %v: the second delivery is taken for a resend of the first: %v, %v", thinFirst, again, err)
+		}
+		if again, err := b.Accept(t.Context(), []events.Event{thin, rich}); err != nil || !again[0] || !again[1] {
+			t.Fatalf("thin first %v: resends are not recognised: %v, %v", thinFirst, again, err)
+		}
+		eventually(t, "done", func() bool { return b.index.last(rich.Key()) == "done" })
+		last := event("2", "bob@example.com")
+		accept(t, b.Queue, last)
+		eventually(t, "whatever followed is done", func() bool { return b.index.last(last.Key()) == "done" })
+		eventually(t, "nothing waits to be asked for", func() bool {
+			info, err := b.streams[streamIntake].Info(t.Context())
+			return err == nil && info.State.Msgs == 0
+		})
+		if got := b.index.last(rich.Key()); got != "done" {
+			t.Errorf("thin first %v: in the end it is %s", thinFirst, got)
+		}
+		for _, d := range b.groups.all() {
+			if d.Event.ID == rich.ID && d.Event.OrderKey() == "" {
+				t.Errorf("thin first %v: worked without its person", thinFirst)
+			}
+		}
+		if worked := len(b.groups.all()); worked != 2 {
+			t.Errorf("thin first %v: %d events were worked", thinFirst, worked)
+		}
+	}
+}

@@ -127,12 +127,21 @@ func (q *Queue) prepare(to *accepting, e *events.Event) error {
 	if len(line) > q.maxPayload-maxHeader {
 		return fmt.Errorf("%w: %d bytes", ErrTooLarge, len(line))
 	}
-	key, err := parseKey(e.Key())
+	key, err := parseKey(claimKey(e))
 	if err != nil {
 		return err
 	}
 	to.lines, to.events, to.accounts, to.keys = append(to.lines, line), append(to.events, &stamped), append(to.accounts, e.Account), append(to.keys, key)
 	return nil
+}
+
+// claimKey is what an event counts as before it is routed. One whose sender is still to be asked is not all of its fact:
+// another delivery may tell the same with all that this one lacks, and must not be taken for a resend of it.
+func claimKey(e *events.Event) string {
+	if e.Enrich == "" {
+		return e.Key()
+	}
+	return events.KeyOf(e.Account, e.Source, e.ID+"\x00"+e.Enrich)
 }
 
 // maxHeader is room for subject and headers in a message.
