@@ -228,7 +228,7 @@ func eventOf(account, source string, attributes map[string]string, contentType s
 	for name, to := range map[string]*time.Time{"time": &e.Time, "updated": &e.Updated} {
 		if text := attributes[name]; text != "" {
 			at, err := time.Parse(time.RFC3339Nano, text)
-			if err != nil {
+			if err != nil || !writable(&at) {
 				return events.Event{}, fmt.Errorf("the attribute %s is not a time as RFC 3339 writes it", name)
 			}
 			*to = at
@@ -295,7 +295,37 @@ func dataOf(v any) (events.Data, error) {
 	if err := json.Unmarshal(b, &data); err != nil {
 		return events.Data{}, dataError(err)
 	}
+	if name := unwritable(&data); name != "" {
+		return events.Data{}, fmt.Errorf("data.%s is no time as RFC 3339 writes it", name)
+	}
 	return data, nil
+}
+
+// writable tells whether a time that was read can be written again: reading takes a zone of 24 hours, which RFC 3339 does
+// not know and writing refuses.
+func writable(at *time.Time) bool {
+	if at == nil {
+		return true
+	}
+	_, err := at.MarshalText()
+	return err == nil
+}
+
+// unwritable names the first time in data that cannot be written, "" when all can.
+func unwritable(d *events.Data) string {
+	switch {
+	case d.Order != nil && !writable(d.Order.PaidAt):
+		return "order.paid_at"
+	case d.Subscription != nil && !writable(d.Subscription.NextAt):
+		return "subscription.next_at"
+	case d.Subscription != nil && !writable(d.Subscription.EndsAt):
+		return "subscription.ends_at"
+	case d.Membership != nil && !writable(d.Membership.StartsAt):
+		return "membership.starts_at"
+	case d.Membership != nil && !writable(d.Membership.EndsAt):
+		return "membership.ends_at"
+	}
+	return ""
 }
 
 // dataError says where data is wrong, without its values.
