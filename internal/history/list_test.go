@@ -13,6 +13,34 @@ import (
 	"bridge/internal/events"
 )
 
+// FuzzList asks for pages by any cursor and any filter: a page or ErrCursor comes of it, and pages have an end.
+func FuzzList(f *testing.F) {
+	ix, log := newFollowed(f)
+	for n := range 20 {
+		log.event(order(n, "a", "shop", "ada@example.com"), events.Normal)
+	}
+	caughtUp(f, ix, log)
+	f.Add("before-z", "", "W-17", "failed", "", 3)
+	f.Add("before-1y2p0ij32e8e7", "a' OR 1=1 --", "%", "done\x00", "ADA@example.com", -1)
+	f.Add("after-1", "\xff", "bob@example.com", "", "+1 555 0100", 1<<31)
+	f.Fuzz(func(t *testing.T, cursor, account, q, state, contact string, limit int) {
+		filter := events.Filter{Account: account, Q: q, State: events.State(state), Contact: contact, Job: q, Message: state}
+		for range 50 {
+			page, err := ix.List(t.Context(), filter, limit, cursor)
+			if errors.Is(err, events.ErrCursor) && cursor != "" {
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if cursor = page.Next; cursor == "" {
+				return
+			}
+		}
+		t.Fatal("pages without end")
+	})
+}
+
 // TestListLikeScan holds that every filter and page size gives what a plain scan of the events gives.
 func TestListLikeScan(t *testing.T) {
 	ix, log := newFollowed(t)

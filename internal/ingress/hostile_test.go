@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime/metrics"
 	"strings"
 	"testing"
 	"time"
@@ -204,7 +205,14 @@ func FuzzHook(f *testing.F) {
 		req.Header.Set(name, value)
 		d.stored = nil
 		rec := httptest.NewRecorder()
+		taken := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+		metrics.Read(taken)
+		before := taken[0].Value.Uint64()
 		h.ServeHTTP(rec, req)
+		metrics.Read(taken)
+		if used, most := taken[0].Value.Uint64()-before, uint64(32<<20+2048*(len(body)+len(path)+len(value))); used > most {
+			t.Fatalf("a body of %d bytes took %d bytes of memory; %d are allowed", len(body), used, most)
+		}
 		if rec.Code < 200 || rec.Code > 503 || rec.Code == http.StatusInternalServerError {
 			t.Fatalf("answered %d", rec.Code)
 		}

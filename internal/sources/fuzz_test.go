@@ -196,6 +196,7 @@ func FuzzCloudEvent(f *testing.F) {
 	f.Add("application/cloudevents-batch+json", "", []byte("["+ceOrder+"]"))
 	f.Add("application/json", "A-1", []byte(`{"contact":{"email":"ada@example.com"},"more":1}`))
 	f.Add("text/plain", "A%20-%201", []byte("hello"))
+	f.Add("application/cloudevents+json", "", []byte(`{"specversion":"1.0","id":"1","source":"/x","type":"t","time":"2026-01-01T00:00:00+24:00"}`))
 	f.Fuzz(func(t *testing.T, contentType, id string, body []byte) {
 		if len(body) > 1<<16 {
 			t.Skip()
@@ -229,14 +230,38 @@ func FuzzCloudEvent(f *testing.F) {
 // FuzzSignatureHeaders reads signature headers of the schemes that pack several things into one.
 func FuzzSignatureHeaders(f *testing.F) {
 	f.Add("t=1795176000,v1=00ff,v1=zz,v0=1", "v1,AAAA v1a,BBBB v2,x bare", "1795176000")
-	stripe := mustNew(f, testConfig(f, "stripe"), testDeps())
-	standard := mustNew(f, testConfig(f, "standard"), testDeps())
+	f.Add("ts=1795176000;h1=00ff;h1=zz", "v1,"+strings.Repeat("A", 43)+"= v1a,"+strings.Repeat("A", 86)+"==", "1795176000")
+	f.Add(strings.Repeat("t=1,v1=00,", 100), strings.Repeat("v1,AAAA ", 100), "-9223372036854775808")
+	doors := map[string]Source{}
+	for _, kind := range []string{"stripe", "paddle", "standard", "svix", "clickfunnels", "paypal", "adobe-events"} {
+		doors[kind] = mustNew(f, testConfig(f, kind), testDeps())
+	}
 	f.Fuzz(func(t *testing.T, list, signatures, timestamp string) {
-		h := http.Header{"Stripe-Signature": {list}, "Webhook-Id": {"x"}, "Webhook-Timestamp": {timestamp}, "Webhook-Signature": {signatures}}
-		for _, src := range []Source{stripe, standard} {
-			if _, _, err := src.Open(context.Background(), Request{Header: h, Body: []byte(`{}`), Received: time.Time{}}); statusOf(err) != http.StatusUnauthorized {
-				t.Fatalf("let in: %v", err)
-			}
+		if len(list)+len(signatures)+len(timestamp) > 1<<16 {
+			t.Skip()
+		}
+		h := http.Header{}
+		for _, name := range []string{"Stripe-Signature", "Paddle-Signature"} {
+			h.Set(name, list)
+		}
+		for _, prefix := range []string{"Webhook-", "Svix-"} {
+			h.Set(prefix+"Id", "x")
+			h.Set(prefix+"Timestamp", timestamp)
+			h.Set(prefix+"Signature", signatures)
+		}
+		h.Set("X-Webhook-Clickfunnels-Timestamp", timestamp)
+		for _, name := range []string{"X-Webhook-Clickfunnels-Signature", "Paypal-Transmission-Sig", "X-Adobe-Digital-Signature-1"} {
+			h.Set(name, signatures)
+		}
+		h.Set("Paypal-Auth-Algo", "SHA256withRSA")
+		h.Set("Paypal-Cert-Url", "https://"+paypalHosts[0]+paypalCertPath+rehearsalPath)
+		h.Set("X-Adobe-Public-Key1-Path", adobeKeyPath+rehearsalPath)
+		for kind, src := range doors {
+			bounded(t, len(list)+len(signatures)+len(timestamp), func() {
+				if _, _, err := src.Open(context.Background(), Request{Header: h, Body: []byte(`{}`), Received: time.Time{}}); statusOf(err) != http.StatusUnauthorized {
+					t.Fatalf("%s let it in: %v", kind, err)
+				}
+			})
 		}
 	})
 }
