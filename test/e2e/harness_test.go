@@ -26,7 +26,7 @@ import (
 
 const (
 	shopSecret = "a-secret-of-the-tests"
-	patience   = 3 * time.Minute
+	patience   = 6 * time.Minute
 )
 
 // shopRules is an account whose every step leaves something that can be counted in the sandbox.
