@@ -5,6 +5,7 @@ import (
 	"context"
 	"html"
 	"net/http"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,7 +24,7 @@ var wooKind = &Kind{
 	Proof:       "HMAC-SHA256 of the body, base64, in X-WC-Webhook-Signature",
 	SwitchesOff: "after 5 to 7 failures in a row a webhook is disabled until somebody enables it again",
 	Thin:        "memberships name a customer id only: enrich asks /wp-json/wc/v3/customers", Sweeps: "orders and subscriptions changed since, and new customers, from /wp-json/wc/v3",
-	Methods: post, takes: []string{"secret", "enrich", "sweep"}, open: openWoo,
+	Methods: post, takes: []string{"secret", "verify", "enrich", "sweep"}, open: openWoo,
 }
 
 type woocommerce struct {
@@ -37,7 +38,15 @@ func openWoo(s *setup) sender {
 	for i, t := range secrets {
 		secrets[i] = secret.New(html.UnescapeString(t.Reveal()))
 	}
-	return &woocommerce{hmacProof: base64HMAC(secrets, "X-WC-Webhook-Signature"), hasPath: !s.cfg.PathSecret.Empty(), api: openWooREST(s)}
+	proof := base64HMAC(secrets, "X-WC-Webhook-Signature")
+	if v := s.cfg.Verify; v != nil { // a site can change the algorithm (woocommerce_webhook_hash_algorithm), and nothing else
+		if v.HMAC == nil || !reflect.DeepEqual(*v, Verify{HMAC: &HMAC{Algorithm: v.HMAC.Algorithm}}) {
+			s.mistake("verify", "woocommerce takes verify: {hmac: {algorithm: …}} only; its secret stands in secret")
+		} else if proof.hash = hashOf(v.HMAC.Algorithm); proof.hash == nil {
+			s.mistake("verify.hmac.algorithm", "%q is none of sha256, sha1, sha512", v.HMAC.Algorithm)
+		}
+	}
+	return &woocommerce{hmacProof: proof, hasPath: !s.cfg.PathSecret.Empty(), api: openWooREST(s)}
 }
 
 // verify takes CartFlows' unsigned forms too, where the address has a secret. No other unsigned body gets through.

@@ -187,3 +187,26 @@ func TestWooCommerceCartFlows(t *testing.T) {
 		t.Errorf("an unsigned order at the secret address: %v", err)
 	}
 }
+
+// A site may sign with another algorithm than WooCommerce's own.
+func TestWooCommerceAlgorithm(t *testing.T) {
+	cfg := testConfig(t, "woocommerce")
+	cfg.Verify = &Verify{HMAC: &HMAC{Algorithm: "sha512"}}
+	src := mustNew(t, cfg, testDeps())
+	out, err := src.(Signer).Sign("order.created", wooOrderJSON())
+	if err != nil || len(out.Header.Get("X-WC-Webhook-Signature")) != 88 {
+		t.Fatal(out.Header, err)
+	}
+	if _, got, err := src.Open(t.Context(), deliver(out)); err != nil || len(got) != 2 {
+		t.Error(types(got), err)
+	}
+	if _, _, err := mustNew(t, testConfig(t, "woocommerce"), testDeps()).Open(t.Context(), deliver(out)); statusOf(err) != http.StatusUnauthorized {
+		t.Errorf("SHA-512 where nobody asked for it: %v", err)
+	}
+	for _, v := range []*Verify{{}, {HMAC: &HMAC{Algorithm: "md5"}}, {HMAC: &HMAC{Algorithm: "sha1", Header: "X"}}, {Bearer: secrets("x")}} {
+		cfg.Verify = v
+		if _, mistakes := New("shop", "default", cfg, testDeps()); len(mistakes) == 0 {
+			t.Errorf("%+v is taken", v)
+		}
+	}
+}
