@@ -3,8 +3,10 @@ package sandbox
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +74,7 @@ func BenchmarkTagColumn(b *testing.B) {
 func BenchmarkMillion(b *testing.B) {
 	s, memory := million(b)
 	next := 0
+	paths := map[string]func(i int) string{}
 	for name, path := range map[string]func(i int) string{
 		"v1": func(i int) string {
 			return fmt.Sprintf("/v1/contacts?limit=1000&offset=%d&optional_properties=custom_fields", i*7919%millions)
@@ -90,9 +93,17 @@ func BenchmarkMillion(b *testing.B) {
 		"v1 tagged":     func(i int) string { return fmt.Sprintf("/v1/tags/1/contacts?limit=1000&offset=%d", i*7919%millions) },
 		"v2":            func(int) string { return "/v2/contacts?page_size=1000&fields=tag_ids,custom_fields,email_addresses" },
 		"v2 by email":   func(int) string { return "/v2/contacts?page_size=1000&order_by=email%20desc" },
-		"v2 by name":    func(int) string { return "/v2/contacts?page_size=1000&filter=given_name%3D%3DAn*" },
-		"v2 custom":     func(int) string { return "/v2/contacts?page_size=1000&filter=LastOrder%3D%3D77*&order_by=create_time" },
 	} {
+		paths[name] = path
+	}
+	for name, query := range filters2 {
+		paths["v2 "+name] = func(int) string { return "/v2/contacts?page_size=1000&" + query }
+	}
+	for name, query := range taggedFilters2 {
+		paths["v2 tagged "+name] = func(int) string { return "/v2/tags/1/contacts?page_size=1000&" + query }
+	}
+	for _, name := range slices.Sorted(maps.Keys(paths)) {
+		path := paths[name]
 		b.Run(name, func(b *testing.B) {
 			var first, slowest time.Duration
 			for i := 0; b.Loop(); i++ {
@@ -111,6 +122,37 @@ func BenchmarkMillion(b *testing.B) {
 	}
 }
 
+// filters2 are the filters that v2 has for contacts, one of each kind; what few or all contacts have.
+var filters2 = map[string]string{
+	"by name":        "filter=given_name%3D%3DAn*",
+	"full name":      "filter=given_name%3D%3DAnn%3Bfamily_name%3D%3DLee%20777&order_by=email",
+	"emails":         "filter=email%3D%3Dperson77*&order_by=update_time%20desc",
+	"all emails":     "filter=email%3D%3Dperson*&order_by=email",
+	"updated":        "filter=start_update_time%3D%3D2020-01-01T00:00:00.000Z%3Bend_update_time%3D%3D2030-01-01T00:00:00.000Z&order_by=email%20desc",
+	"ids above":      "filter=contact_id%3E500000&order_by=email",
+	"ids":            "filter=ids%3D%3D1,2,3,999999",
+	"company":        "filter=company_id%3D%3D9",
+	"middle name":    "filter=middle_name%3D%3DX*",
+	"website":        "filter=website%3D%3Dhttps*",
+	"phone":          "filter=phone_number%3D%3D%2B1%20480*%3Bphone_fields%3D%3DPHONE1,PHONE2,PHONE3,PHONE4,PHONE5&order_by=email",
+	"city and state": "filter=city%3D%3DChan*%3Bstate%3D%3DArizona",
+	"shipping":       "filter=shipping_address_country_code%3D%3DUSA%3Bshipping_address_region%3D%3DArizona",
+	"lead source":    "filter=lead_source_name%3D%3DGoogle*",
+	"custom":         "filter=LastOrder%3D%3D77*&order_by=create_time",
+	"custom exact":   "filter=LastOrder%3D%3D777777",
+	"custom number":  "filter=Score%3E500000&order_by=email",
+	"custom date":    "filter=Since%3E2026-01-05T00:00:00.000Z&order_by=update_time",
+	"custom list":    "filter=Likes%3D%3DTea&order_by=email",
+}
+
+// taggedFilters2 are those that v2 has for the contacts with a tag, and its orders.
+var taggedFilters2 = map[string]string{
+	"by name":  "filter=given_name%3D%3DAnn%3Bfamily_name%3D%3DLee%201*&order_by=family_name",
+	"emails":   "filter=email%3D%3Dperson77*&order_by=email%20desc",
+	"in time":  "filter=since_applied_time%3D%3D2026-01-01T00:00:00.000Z&order_by=applied_time%20desc",
+	"in order": "order_by=given_name",
+}
+
 const millions = 1_000_000
 
 func million(b *testing.B) (s *Server, memory float64) {
@@ -120,12 +162,18 @@ func million(b *testing.B) (s *Server, memory float64) {
 	runtime.ReadMemStats(&before)
 	s = New(Options{})
 	start := time.Now()
+	if err := s.Seed(Seed{App: "ab123", CustomFields: []CustomField{{ID: "2", Label: "Score", Type: "WholeNumber"}, {ID: "3", Label: "Since", Type: "DateTime"},
+		{ID: "4", Label: "Likes", Type: "ListBox"}}}); err != nil {
+		b.Fatal(err)
+	}
+	likes := [][]string{{"Tea"}, {"Coffee"}, {"Tea", "Coffee"}}
 	for from := 0; from < millions; from += 100_000 {
 		chunk := people(100_000)
 		for i := range chunk {
 			chunk[i].Email = fmt.Sprintf("person%d@example.com", from+i)
 			chunk[i].Tags = []string{"Customer", "Bought HOODIE"}
-			chunk[i].CustomFields = map[string]any{"LastOrder": fmt.Sprint(from + i)}
+			chunk[i].CustomFields = map[string]any{"LastOrder": fmt.Sprint(from + i), "Score": from + i,
+				"Since": chunk[i].CreatedAt.Format(time.RFC3339), "Likes": likes[i%len(likes)]}
 		}
 		if err := s.Seed(Seed{App: "ab123", Contacts: chunk}); err != nil {
 			b.Fatal(err)

@@ -11,6 +11,7 @@ import (
 // contact is a person in Keap. What few contacts have is in more, so that a million of them fit into memory.
 type contact struct {
 	id               ref
+	seat             uint32 // in the tenant's roll
 	created, updated time.Time
 	visible          time.Time // when the call that made it is answered
 	given, family    string
@@ -197,7 +198,7 @@ func (t *tenant) absorb(winner, loser *contact, now time.Time) {
 	for _, a := range loser.tags {
 		if !winner.tagged(a.tag) {
 			winner.tags = append(winner.tags, a)
-			t.holdersOf(a.tag).add(winner)
+			t.holdersOf(a.tag).add(winner, a.at)
 		}
 	}
 	for _, v := range loser.custom {

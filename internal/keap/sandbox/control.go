@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -32,12 +33,15 @@ func (s *Server) control(req *request, path string) answer {
 			return s.Elsewhere(e)
 		})
 	case "POST seed":
-		return controlled(req, func(d Seed) error {
-			if d.App == "" {
-				d.App = app
-			}
-			return s.Seed(d)
-		})
+		data, err := decodeSeed(req.body)
+		if err == nil {
+			data.App = cmp.Or(data.App, app)
+			err = s.Seed(data)
+		}
+		if err != nil {
+			return controlError(http.StatusBadRequest, err.Error())
+		}
+		return controlJSON(struct{}{})
 	case "POST reset":
 		s.Reset()
 		return controlJSON(struct{}{})

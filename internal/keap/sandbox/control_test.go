@@ -184,3 +184,29 @@ func TestLogIsBounded(t *testing.T) {
 		t.Errorf("%d lines with %d subjects", n, l.subjects)
 	}
 }
+
+// TestSeedShapes seeds what others hold: ids as numbers, tags by name, and what State gave.
+func TestSeedShapes(t *testing.T) {
+	s := newTest(t)
+	s.Reset()
+	s.mustSet(t, Settings{Keys: map[string]Key{testKey: {App: "ab123"}}})
+	s.doAs(t, "", "POST", "/sandbox/seed?app=ab123", `{"tags":["VIP",{"id":7,"name":"Customer"}],"action_sets":[{"id":42,"name":"Bought"}],
+		"contacts":[{"id":5,"email":"ann@example.com","owner_id":1,"company_id":3,"tags":["VIP"],"custom_fields":{"Partner_id":17}}]}`).want(t, 200)
+	state := s.State("ab123")
+	if len(state.Tags) != 2 || state.Tags[0].Name != "VIP" || state.Tags[1].ID != "7" {
+		t.Errorf("tags are %+v", state.Tags)
+	}
+	if len(state.Contacts) != 1 || state.Contacts[0].ID != "5" || state.Contacts[0].OwnerID != "1" || state.Contacts[0].CompanyID != "3" {
+		t.Fatalf("contacts are %+v", state.Contacts)
+	}
+	again, err := json.Marshal(map[string]any{"contacts": state.Contacts, "tags": state.Tags})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.doAs(t, "", "POST", "/sandbox/seed?app=ab123", string(again)).want(t, 200)
+	if diff := cmp.Diff(state, s.State("ab123")); diff != "" {
+		t.Errorf("seeding a state changes it: %s", diff)
+	}
+	s.doAs(t, "", "POST", "/sandbox/seed", `{"contacts":[{"emial":"ann@example.com"}]}`).want(t, 400)
+	s.doAs(t, "", "POST", "/sandbox/seed", `{"tags":[1]}`).want(t, 400)
+}

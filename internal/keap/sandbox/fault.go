@@ -3,6 +3,7 @@ package sandbox
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -75,10 +76,28 @@ func newFaultRule(f Fault) (*faultRule, error) {
 	default:
 		return nil, fmt.Errorf("fault %q: want status:N, timeout_before, timeout_after, reset, truncated, html, not_json, slow:2s or xml_fault:N", f.Fault)
 	}
+	if op := f.Match.Operation; op != "" && !knownOperation(op) {
+		return nil, fmt.Errorf("fault %q: no operation is called %q; names are those of by_operation in /sandbox/calls, such as contacts.upsert or tags.*", f.Fault, op)
+	}
 	if m := f.Match; m.Every < 0 || m.Rate < 0 || m.Rate > 1 || m.Every > 0 && m.Rate > 0 || f.Times < 0 {
 		return nil, fmt.Errorf("fault %q: want every ≥ 1 or 0 < rate ≤ 1, and times ≥ 0", f.Fault)
 	}
 	return r, nil
+}
+
+// knownOperation reports whether a name, or a beginning of names with *, can be that of a call. Methods of XML-RPC have
+// the names that their callers give them.
+func knownOperation(name string) bool {
+	family, wild := strings.CutSuffix(name, "*")
+	if strings.HasPrefix(family, "xmlrpc") {
+		return true
+	}
+	for _, r := range slices.Concat(v1Routes, v2Routes, []route{{operation: "action_sets.run"}, {operation: "action_sets.list"}, {operation: "xmlrpc"}, {operation: "unknown"}}) {
+		if r.operation == name || wild && strings.HasPrefix(r.operation, family) {
+			return true
+		}
+	}
+	return false
 }
 
 // SetFaults replaces the rules; their counters start again. A mistake leaves the old rules in force.

@@ -106,6 +106,7 @@ func TestFaultMatching(t *testing.T) {
 
 func TestFaultMistakes(t *testing.T) {
 	for _, body := range []string{
+		`[{"fault":"reset","match":{"operation":"contact.upsert"}}]`, `[{"fault":"reset","match":{"operation":"tag.*"}}]`,
 		`[{"fault":"status:42"}]`, `[{"fault":"status:"}]`, `[{"fault":"slow"}]`, `[{"fault":"slow:-1s"}]`, `[{"fault":"explode"}]`,
 		`[{"fault":"reset","match":{"every":2,"rate":0.5}}]`, `[{"fault":"reset","match":{"rate":1.5}}]`, `[{"fault":"reset","matches":{}}]`, `{}`,
 	} {

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"net/url"
@@ -118,6 +119,17 @@ var operators = []string{"==", "!=", ">=", "<=", ">", "<"}
 // filter reads the filter parameter. Names that the operation does not know are refused: Keap ignores unknown
 // query parameters, not unknown filters.
 func (c *call) filter(known ...string) ([]condition, error) {
+	out, err := c.conditions()
+	for _, f := range out {
+		if !contains(known, f.name) {
+			return nil, fmt.Errorf("Invalid filter field: %s", f.name)
+		}
+	}
+	return out, err
+}
+
+// conditions reads the filter parameter, whatever the names.
+func (c *call) conditions() ([]condition, error) {
 	var out []condition
 	for part := range strings.SplitSeq(c.query.Get("filter"), ";") {
 		if strings.TrimSpace(part) == "" {
@@ -132,11 +144,7 @@ func (c *call) filter(known ...string) ([]condition, error) {
 		if op == "" {
 			return nil, fmt.Errorf("Invalid filter: %s", part)
 		}
-		f := condition{strings.TrimSpace(part[:at]), op, strings.TrimSpace(part[at+len(op):])}
-		if !contains(known, f.name) {
-			return nil, fmt.Errorf("Invalid filter field: %s", f.name)
-		}
-		out = append(out, f)
+		out = append(out, condition{strings.TrimSpace(part[:at]), op, strings.TrimSpace(part[at+len(op):])})
 	}
 	return out, nil
 }
@@ -161,6 +169,24 @@ func (f condition) text(have string) bool {
 	return strings.EqualFold(have, f.value) == (f.op != "!=")
 }
 
+func compares[T cmp.Ordered](op string, have, want T) bool {
+	switch op {
+	case "==":
+		return have == want
+	case "!=":
+		return have != want
+	case ">":
+		return have > want
+	case "<":
+		return have < want
+	case ">=":
+		return have >= want
+	case "<=":
+		return have <= want
+	}
+	return false
+}
+
 // number compares ids and amounts; a list (1,2,3) is any of them.
 func (f condition) number(have int64) bool {
 	for part := range strings.SplitSeq(f.value, ",") {
@@ -168,22 +194,7 @@ func (f condition) number(have int64) bool {
 		if err != nil {
 			continue
 		}
-		var hit bool
-		switch f.op {
-		case "==":
-			hit = have == want
-		case "!=":
-			hit = have != want
-		case ">":
-			hit = have > want
-		case "<":
-			hit = have < want
-		case ">=":
-			hit = have >= want
-		case "<=":
-			hit = have <= want
-		}
-		if hit {
+		if compares(f.op, have, want) {
 			return true
 		}
 	}

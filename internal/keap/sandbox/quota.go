@@ -22,16 +22,16 @@ var (
 type bucket struct {
 	app                 string
 	second, minute, day window
-	peak                peak
-	caught              int // uses by others that are counted
+	peaks               map[string]*peak // by the tenant that the credential belonged to
+	caught              int              // uses by others that are counted
 }
 
 func newBucket(app string) *bucket {
 	return &bucket{
 		app:    app,
 		second: window{span: time.Second}, minute: window{span: time.Minute},
-		day:  window{span: 24 * time.Hour, shape: calendar},
-		peak: newPeak(),
+		day:   window{span: 24 * time.Hour, shape: calendar},
+		peaks: map[string]*peak{},
 	}
 }
 
@@ -86,6 +86,7 @@ func (s *Server) bucketLocked(name, app string) *bucket {
 		b = newBucket(app)
 		s.buckets[name] = b
 	}
+	b.app = app // settings may have moved the credential
 	return b
 }
 
@@ -108,13 +109,18 @@ type closed struct{ second, minute, day bool }
 
 func (c closed) any() bool { return c.second || c.minute || c.day }
 
-// admit lets one call pass and counts it, or says which windows refuse it. Refused calls are not counted as use.
+// admit lets one call pass and counts it, or says which windows refuse it. Refused calls are not counted as use; they are
+// in the peaks, which show what a client asks for.
 func (g gates) admit(now time.Time) closed {
 	c := closed{
 		second: !g.second.second.open(now),
 		minute: !g.product.minute.open(now) || !g.tenant.minute.open(now),
 		day:    !g.product.day.open(now) || !g.tenant.day.open(now),
 	}
+	g.second.peak().second.take(now)
+	shared := g.product.peak()
+	shared.minute.take(now)
+	shared.day.take(now)
 	if c.any() {
 		return c
 	}
@@ -123,9 +129,6 @@ func (g gates) admit(now time.Time) closed {
 	g.product.day.take(now, 1)
 	g.tenant.minute.take(now, 1)
 	g.tenant.day.take(now, 1)
-	g.second.peak.second.take(now)
-	g.product.peak.minute.take(now)
-	g.product.peak.day.take(now)
 	return c
 }
 
@@ -144,11 +147,21 @@ func (g gates) reopens(now time.Time, c closed) time.Duration {
 	return wait
 }
 
-// peak is the most accepted calls that any window of its length has seen, whatever the phase; days are UTC days.
+// peak is the one of the tenant that the bucket belongs to now.
+func (b *bucket) peak() *peak {
+	p := b.peaks[b.app]
+	if p == nil {
+		p = newPeak()
+		b.peaks[b.app] = p
+	}
+	return p
+}
+
+// peak is the most calls, refused ones included, that any window of its length has seen, whatever the phase; days are UTC days.
 type peak struct{ second, minute, day crest }
 
-func newPeak() peak {
-	return peak{
+func newPeak() *peak {
+	return &peak{
 		second: crest{w: window{span: time.Second}},
 		minute: crest{w: window{span: time.Minute}},
 		day:    crest{w: window{span: 24 * time.Hour, shape: calendar}},

@@ -21,8 +21,8 @@ type Calls struct {
 }
 
 // Counts are figures per window. As violations: calls that arrived above a limit, refused as they were. As
-// maxima: the most accepted calls of one quota in any rolling second, any rolling minute and any UTC day; the
-// use by others (Elsewhere) is not in them.
+// maxima: the most calls of one quota, refused ones included, in any rolling second, any rolling minute and any UTC
+// day; the use by others (Elsewhere) is not in them.
 type Counts struct {
 	Second int `json:"second"`
 	Minute int `json:"minute"`
@@ -123,12 +123,14 @@ func (s *Server) Calls(app string) Calls {
 		out.Violations.Day += t.violations.Day
 	}
 	for b := range maps.Values(s.buckets) {
-		if app != "" && b.app != app {
-			continue
+		for name, p := range b.peaks {
+			if app != "" && name != app {
+				continue
+			}
+			out.Max.Second = max(out.Max.Second, p.second.most)
+			out.Max.Minute = max(out.Max.Minute, p.minute.most)
+			out.Max.Day = max(out.Max.Day, p.day.most)
 		}
-		out.Max.Second = max(out.Max.Second, b.peak.second.most)
-		out.Max.Minute = max(out.Max.Minute, b.peak.minute.most)
-		out.Max.Day = max(out.Max.Day, b.peak.day.most)
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -256,4 +257,53 @@ func (t *tenant) seedContact(in *Contact, now time.Time) {
 		x.setCustom(id, b)
 	}
 	t.insert(x)
+}
+
+// decodeSeed reads a seed, also one with numbers for ids or names for tags, as Keap's own answers and the contacts of
+// State have them.
+func decodeSeed(body []byte) (data Seed, err error) {
+	if err = decodeControl(body, &data); err == nil {
+		return data, nil
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	var parts map[string]any
+	if d.Decode(&parts) != nil {
+		return data, err
+	}
+	if tags, is := parts["tags"].([]any); is {
+		for i, tag := range tags {
+			if name, is := tag.(string); is {
+				tags[i] = map[string]any{"name": name}
+			}
+		}
+	}
+	for _, part := range parts {
+		textIDs(part)
+	}
+	worded, err := json.Marshal(parts)
+	if err != nil {
+		return data, err
+	}
+	data = Seed{}
+	return data, decodeControl(worded, &data)
+}
+
+// textIDs makes texts of the numbers that are ids. The contents of custom fields are none.
+func textIDs(v any) {
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			textIDs(e)
+		}
+	case map[string]any:
+		for name, e := range v {
+			n, is := e.(json.Number)
+			if is && (name == "id" || strings.HasSuffix(name, "_id")) {
+				v[name] = n.String()
+			} else if name != "custom_fields" {
+				textIDs(e)
+			}
+		}
+	}
 }

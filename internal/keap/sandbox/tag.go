@@ -229,8 +229,7 @@ func deleteTag(t *tenant, c *call) reply {
 	}
 	t.forgetName(x)
 	t.tags.remove(id)
-	t.views = nil
-	for p := range t.holdersOf(id).all() {
+	for p := range t.holdersOf(id).byID.all() {
 		p.tags = slices.DeleteFunc(p.tags, func(a applied) bool { return a.tag == id })
 	}
 	delete(t.tagged, id)

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -28,7 +27,7 @@ func (t *tenant) apply(c *call, tag, contact ref) string {
 		return tagDuplicate
 	}
 	t.change(x, func() { x.tags = append(x.tags, applied{tag, c.now}) })
-	t.holdersOf(tag).add(x)
+	t.holdersOf(tag).add(x, c.now)
 	t.happened(c, "contactGroup.applied", tag, contact)
 	return tagSuccess
 }
@@ -40,7 +39,7 @@ func (t *tenant) unapply(c *call, tag, contact ref) bool {
 		return false
 	}
 	t.change(x, func() { x.tags = slices.DeleteFunc(x.tags, func(a applied) bool { return a.tag == tag }) })
-	t.holdersOf(tag).take(x, x)
+	t.holdersOf(tag).take(x)
 	t.happened(c, "contactGroup.removed", tag, contact)
 	return true
 }
@@ -273,23 +272,15 @@ func tagContacts(t *tenant, c *call) reply {
 		Last  string `json:"family_name"`
 		At    string `json:"applied_time"`
 	}
-	filter, err := c.filter("email", "given_name", "family_name", "since_applied_time", "until_applied_time")
+	found, descending, err := t.taggedWith(c, tag)
 	if err != nil {
 		return c.bad(err.Error())
 	}
 	c.about("tag", tag)
-	keep := func(x *contact) bool {
-		i := x.place(tag)
-		return i >= 0 && keepsTagged(filter, x, x.tags[i].at)
-	}
-	found := t.holdersOf(tag)
-	if len(filter) > 0 {
-		found = t.view(fmt.Sprintf("tag %s %s", tag, c.query.Get("filter")), found, keep)
-	}
 	if c.version == 1 {
 		from, to, frame := c.page1(found.n)
 		rows := []row1{}
-		for _, x := range found.cut(from, to, false) {
+		for _, x := range found.cut(from, to, descending) {
 			rows = append(rows, row1{person{x.id, x.emails[0], x.given, x.family}, stamp(x.tags[x.place(tag)].at)})
 		}
 		return ok(map[string]any{"contacts": rows, "count": frame.Count, "next": frame.Next, "previous": frame.Previous})
@@ -299,32 +290,53 @@ func tagContacts(t *tenant, c *call) reply {
 		return c.bad(err.Error())
 	}
 	rows := []row2{}
-	for _, x := range found.cut(from, to, false) {
+	for _, x := range found.cut(from, to, descending) {
 		rows = append(rows, row2{x.id.String(), x.emails[0], x.given, x.family, stamp(x.tags[x.place(tag)].at)})
 	}
 	return ok(map[string]any{"contacts": rows, "next_page_token": next})
 }
 
-func keepsTagged(filter []condition, x *contact, at time.Time) bool {
+// tagOrders are v2's names of the orders of those who have a tag.
+var tagOrders = map[string]string{"id": "id", "given_name": "firstName", "family_name": "name", "email": "email", "applied_time": "applied_time"}
+
+// taggedWith gives those who have a tag and pass the filter, in the wanted order.
+func (t *tenant) taggedWith(c *call, tag ref) (some *found, descending bool, err error) {
+	filter, err := c.filter("email", "given_name", "family_name", "since_applied_time", "until_applied_time")
+	if err != nil {
+		return nil, false, err
+	}
+	order, descending, err := c.order2(tagOrders)
+	if err != nil {
+		return nil, false, err
+	}
+	h := t.holdersOf(tag)
+	var tests []test
+	on := &h.byID
+	switch order {
+	case "id":
+	case "applied_time":
+		on = &h.byTime
+	default:
+		on = t.ordered[order]
+		tests = append(tests, within(&h.at, time.Time{}, time.Time{}))
+	}
 	for _, f := range filter {
-		var keep bool
 		switch f.name {
 		case "email":
-			keep = matchesEmail(x, []string{f.value}) || f.value == "NONE" && x.emails == [3]string{}
-		case "given_name":
-			keep = f.text(x.given)
-		case "family_name":
-			keep = f.text(x.family)
-		case "since_applied_time":
-			bound, err := f.instant()
-			keep = err == nil && !at.Before(bound)
+			tests = append(tests, t.roll.among(patternOf(f.value), emailSlots[:]...))
+		case "given_name", "family_name":
+			tests = append(tests, t.roll.among(patternOf(f.value), f.name))
 		default:
-			bound, err := f.instant()
-			keep = err == nil && !at.After(bound)
-		}
-		if !keep {
-			return false
+			at, err := f.instant()
+			if err != nil {
+				return nil, false, err
+			}
+			since, until := at, time.Time{}
+			if f.name == "until_applied_time" {
+				since, until = until, since
+			}
+			tests = append(tests, within(&h.at, since, until))
 		}
 	}
-	return true
+	return on.find(tests...), descending, nil
 }

@@ -13,10 +13,10 @@ type tenant struct {
 	server *Server // for what hooks need; its lock is never taken while mu is held
 
 	mu        sync.Mutex
+	roll      *roll
 	contacts  *shelf            // by id
 	ordered   map[string]*shelf // all contacts in each of the orders; contacts is one of them
-	views     []view
-	tagged    map[ref]*shelf // who has a tag, by id
+	tagged    map[ref]*holders
 	lastID    ref
 	addresses map[string]*address // by lower-case e-mail address
 
@@ -76,9 +76,9 @@ func (s *Server) spareLocked() *tenant {
 }
 
 func newTenant(app string, s *Server) *tenant {
-	t := &tenant{app: app, server: s, addresses: map[string]*address{}, tagNames: map[string][]*tag{}, ordered: map[string]*shelf{}, tagged: map[ref]*shelf{}}
+	t := &tenant{app: app, server: s, roll: newRoll(), addresses: map[string]*address{}, tagNames: map[string][]*tag{}, ordered: map[string]*shelf{}, tagged: map[ref]*holders{}}
 	for key, rank := range rankings {
-		t.ordered[key] = &shelf{rank: rank}
+		t.ordered[key] = &shelf{roll: t.roll, rank: rank}
 	}
 	t.contacts = t.ordered["id"]
 	t.users.put(1, &User{ID: "1", Email: "owner@" + app + ".example.com", GivenName: "Sandbox", FamilyName: "Owner", Admin: true})
