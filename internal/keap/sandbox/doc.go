@@ -12,10 +12,10 @@
 // answers 501 with its method and path, never a made-up success. It keeps nothing on disk.
 //
 // Read sandbox.go (a request in, an answer out), call.go (the gateway: credential, quota, fault, operation), route.go
-// and the two tables of operations; then a file or two per resource. shelf.go keeps lists in order, roll.go
-// and column.go what can be searched by, search.go finds it, window.go
-// and quota.go count calls, xmlrpc*.go is apart. It is large because two versions of an API word everything differently: the shapes are
-// written out, one struct for each, so that a reader can hold them against Keap's documents.
+// and the two tables of operations; then a file or two per resource. shelf.go keeps lists in order, roll.go and column.go
+// what can be searched by, search.go finds it; window.go and quota.go count calls, xmlrpc*.go is apart. It is large
+// because two versions of an API word everything differently: the shapes are written out, one struct for each, so that a
+// reader can hold them against Keap's documents.
 //
 // The package imports nothing of the client on purpose: a field name misspelt in shared structs would be
 // misspelt on both sides and no test would see it.
