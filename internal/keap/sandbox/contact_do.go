@@ -93,11 +93,6 @@ func (t *tenant) patch(c *call, answer func(*contact) reply) reply {
 	return answer(x)
 }
 
-// lagging reports whether a search cannot see the contact yet.
-func (c *call) lagging(x *contact) bool {
-	return c.flags.searchLag > 0 && c.now.Sub(x.created) < c.flags.searchLag
-}
-
 func parseBounds(since, until string) (a, b time.Time, err error) {
 	if since != "" {
 		if a, err = parseInstant(since); err != nil {

@@ -108,21 +108,21 @@ func columnOf[K, T comparable](all map[K]*column[T], name K, none T) *column[T] 
 }
 
 // texts are those of a contact that both versions can search, by the name of their column.
-func (x *contact) texts() iter.Seq2[string, string] {
+func (c *contact) texts() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
-		if !yield("given_name", x.given) || !yield("family_name", x.family) ||
-			!yield("EMAIL1", x.emails[0]) || !yield("EMAIL2", x.emails[1]) || !yield("EMAIL3", x.emails[2]) {
+		if !yield("given_name", c.given) || !yield("family_name", c.family) ||
+			!yield("EMAIL1", c.emails[0]) || !yield("EMAIL2", c.emails[1]) || !yield("EMAIL3", c.emails[2]) {
 			return
 		}
-		for _, p := range x.phones {
+		for _, p := range c.phones {
 			if !yield(p.field, p.number) {
 				return
 			}
 		}
-		if x.more == nil || !yield("middle_name", x.more.middle) || !yield("website", x.more.website) {
+		if c.more == nil || !yield("middle_name", c.more.middle) || !yield("website", c.more.website) {
 			return
 		}
-		for _, p := range x.more.places {
+		for _, p := range c.more.places {
 			if !yield(p.field+" line1", p.line1) || !yield(p.field+" locality", p.locality) || !yield(p.field+" region", p.region) ||
 				!yield(p.field+" postal_code", p.postal+p.zip) || !yield(p.field+" country_code", p.country) {
 				return
@@ -132,8 +132,8 @@ func (x *contact) texts() iter.Seq2[string, string] {
 }
 
 // textNamed is the text in a column.
-func (x *contact) textNamed(name string) string {
-	for n, text := range x.texts() {
+func (c *contact) textNamed(name string) string {
+	for n, text := range c.texts() {
 		if n == name {
 			return text
 		}
@@ -178,8 +178,8 @@ func (v customValue) options() []string {
 }
 
 // customText is the text of a custom field, "" where the contact has none.
-func (x *contact) customText(field ref) string {
-	for _, v := range x.custom {
+func (c *contact) customText(field ref) string {
+	for _, v := range c.custom {
 		if v.field == field {
 			return v.text()
 		}
