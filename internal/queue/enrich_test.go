@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"sync/atomic"
@@ -123,4 +124,17 @@ func TestRicherTwinOvertakes(t *testing.T) {
 			t.Errorf("thin first %v: %d events were worked", thinFirst, worked)
 		}
 	}
+}
+
+// TestAnswerTooLargeStopsNobody: an event that its sender's answer makes too large for the log fails, and the line goes on.
+func TestAnswerTooLargeStopsNobody(t *testing.T) {
+	b := startEnriching(t, func(e *events.Event) error {
+		e.Data.Raw = json.RawMessage(`"` + strings.Repeat("x", maxPayload) + `"`)
+		return nil
+	})
+	large, next := meagre("large", "ann@example.com"), event("next", "bob@example.com")
+	accept(t, b.Queue, large)
+	eventually(t, "failed", func() bool { return b.index.last(large.Key()) == "failed/enrich.failed" })
+	accept(t, b.Queue, next)
+	eventually(t, "the next one is done", func() bool { return b.index.last(next.Key()) == "done" })
 }

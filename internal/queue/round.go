@@ -151,7 +151,10 @@ func (r *router) place(ctx context.Context, d *draft, it *item, now time.Time) e
 		if err != nil {
 			return err
 		}
-		it.body = body
+		if it.body = body; len(body) > r.q.maxPayload-maxHeader { // it grew by what its sender was asked for
+			d.fail(outgrown(it.event, len(body), now))
+			return nil
+		}
 	}
 	reason, err := r.unworked(ctx, d, it.event, now)
 	if err != nil {
@@ -163,6 +166,17 @@ func (r *router) place(ctx context.Context, d *draft, it *item, now time.Time) e
 	d.entries = append(d.entries, it)
 	d.events = append(d.events, entryMsg(it.event, it.body, contact, group, lane, it.origin))
 	return nil
+}
+
+// outgrown keeps what identifies an event that no message can hold any more. Trying again would not make it smaller, and all
+// behind it would wait.
+func outgrown(e *events.Event, size int, now time.Time) *Slot {
+	kept := *e
+	kept.Data = events.Data{Contact: e.Data.Contact}
+	return &Slot{
+		Key: e.Key(), Account: e.Account, State: events.Failed, Reason: events.EnrichFailed, At: now.UTC(), Event: &kept,
+		Detail: fmt.Sprintf("with what its sender answered it is too large to be stored: %d bytes", size),
+	}
 }
 
 // ask is Front.Route; a panic in it must not stop everybody's routing.

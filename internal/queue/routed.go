@@ -216,7 +216,10 @@ func (r *router) parseIngest(m jetstream.Msg) []*item {
 	if e.Time.IsZero() {
 		e.Time = e.Received
 	}
-	if it.body, err = encodeEvent(&e); err != nil { // it would be tried again for ever, and all behind it would wait
+	if it.body, err = encodeEvent(&e); err == nil && len(it.body) > r.q.maxPayload-maxHeader {
+		err = fmt.Errorf("%w: %d bytes", ErrTooLarge, len(it.body))
+	}
+	if err != nil { // it would be tried again for ever, and all behind it would wait
 		it.slot = unreadable(m, it.origin, events.BadSchema, "the event cannot be stored: "+err.Error())
 		return []*item{it}
 	}
