@@ -24,3 +24,16 @@ func TestMemoryLimit(t *testing.T) {
 		t.Errorf("without GOMEMLIMIT the limit is %d", debug.SetMemoryLimit(-1))
 	}
 }
+
+func TestPacing(t *testing.T) {
+	for _, tc := range []struct {
+		live, allocated uint64
+		want            int
+	}{
+		{8 << 20, 1 << 20, usualPace}, {8 << 20, 1 << 30, mostPace}, {0, 1 << 30, mostPace}, {16 << 20, 1 << 30, 400}, {200 << 20, 1 << 30, usualPace},
+	} {
+		if got := pacing(tc.live, tc.allocated); got != tc.want {
+			t.Errorf("%d live, %d allocated: %d, want %d", tc.live, tc.allocated, got, tc.want)
+		}
+	}
+}

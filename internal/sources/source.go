@@ -51,8 +51,8 @@ type Request struct {
 	Method   string // "" is POST
 	Header   http.Header
 	RawQuery string
-	SubPath  string // what follows /hooks/{account}/{source}/ in the path
-	Body     []byte
+	SubPath  string     // what follows /hooks/{account}/{source}/ in the path
+	Body     []byte     // from here on it belongs to the events that are made of it
 	Remote   netip.Addr // the sender, trusted proxies resolved
 	Received time.Time
 }
