@@ -184,6 +184,9 @@ func (b *batch) changed(o *events.Outcome) {
 		return
 	}
 	r := b.row(o.Key, o.Account, o.At)
+	if r.outlived(o) {
+		return
+	}
 	if r.class.account == "" {
 		r.class.account = o.Account
 	}
@@ -221,6 +224,20 @@ func (b *batch) changed(o *events.Outcome) {
 		}
 	}
 	r.dirty = true
+}
+
+// outlived tells whether a change is the late word of a former owner, who was paused or cut off and whose successor has settled
+// the event since: whoever takes up a settled event again says first that it waits. What a former owner says of an event that is
+// not settled needs no such care, for its owner will say more.
+func (r *row) outlived(o *events.Outcome) bool {
+	switch o.State {
+	case events.Parked:
+		return r.class.state.Settled()
+	case events.Failed, events.InDoubt:
+		return r.class.state == events.Done && o.Seq > 0
+	default:
+		return false
+	}
 }
 
 // called takes a Keap call. Its cost is shared out among the steps that it served.

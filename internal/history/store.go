@@ -21,7 +21,7 @@ import (
 var schema string
 
 // schemaVersion stands in the file's user_version. A file of another version is deleted and built anew.
-const schemaVersion = 4
+const schemaVersion = 5
 
 // readers is how many lists may be read at once; each holds up to 2 MB of pages.
 const readers = 4
