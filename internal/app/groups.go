@@ -74,6 +74,7 @@ func (gs *groups) Open(ctx context.Context, name string, lease queue.Lease) (que
 	if err := g.ledger.Restore(time.Now(), stored); err != nil {
 		return nil, err
 	}
+	g.ledger.Quiet(lease.Quiet())
 	spending := calls.Config{
 		Group: name, Account: g.account, Ledger: g.ledger, Save: lease.SaveLedger, Owned: lease.Valid, Memory: gs.queue,
 		Record: gs.record, Log: gs.log.With("group", name),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -56,17 +57,17 @@ func (g guest) valid() bool                 { return true }
 func (g guest) changed() <-chan struct{}    { return nil }
 func (g guest) leave(context.Context) error { return nil }
 
-// alive looks for the key of a member. Over an embedded server nobody else can be there: its store is locked.
-func (g guest) alive(ctx context.Context, process string) (bool, error) {
+// gone looks for the key of a member. Over an embedded server nobody else can be there: its store is locked.
+func (g guest) gone(ctx context.Context, process string) (time.Time, error) {
 	if g.q.server != nil {
-		return process == g.q.process, nil
+		return alone(g.q.process).gone(ctx, process)
 	}
 	msg, err := g.q.streams[streamLedger].GetLastMsgForSubject(ctx, subjectMember+process)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return false, nil
+	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+		return time.Time{}, fmt.Errorf("look for a process: %w", err)
 	}
-	if err != nil {
-		return false, fmt.Errorf("look for a process: %w", err)
+	if err == nil && !isMarker(msg.Header) {
+		return time.Time{}, nil
 	}
-	return !isMarker(msg.Header), nil
+	return time.Now(), nil
 }

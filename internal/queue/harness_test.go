@@ -213,6 +213,7 @@ func (x *testIndex) last(key string) string {
 type testHands struct {
 	group  string
 	lease  Lease
+	at     time.Time // of its opening
 	limit  int
 	decide func(events.Delivery) (events.Verdict, bool)
 	freed  chan struct{}
@@ -304,7 +305,7 @@ type testGroups struct {
 func (g *testGroups) Open(_ context.Context, group string, lease Lease) (Hands, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	h := &testHands{group: group, lease: lease, decide: g.decide, limit: max(g.limit, 1), freed: make(chan struct{}, 1)}
+	h := &testHands{group: group, lease: lease, at: time.Now(), decide: g.decide, limit: max(g.limit, 1), freed: make(chan struct{}, 1)}
 	if g.limit == 0 {
 		h.limit = 1 << 20
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -34,7 +35,8 @@ type lease struct {
 	q       *Queue
 	members membership
 	unit    string
-	since   uint64 // nobody can have begun what came to WORK later
+	since   uint64    // nobody can have begun what came to WORK later
+	quiet   time.Time // the former owner cannot have acted later
 
 	writes sync.Mutex // held over a write, so that no other comes between
 
@@ -66,16 +68,15 @@ func (q *Queue) claim(ctx context.Context, m membership, unit string) (l *lease,
 	if self == "" || !m.valid() {
 		return nil, next, errOwned
 	}
-	l = &lease{q: q, members: m, unit: unit}
+	l = &lease{q: q, members: m, unit: unit, quiet: time.Now()}
 	if l.held, l.seq, err = q.ownership(ctx, unit); err != nil {
 		return nil, next, err
 	}
 	if owner := l.held.Owner; owner != "" && owner != self {
-		alive, err := m.alive(ctx, owner)
-		if err != nil {
+		if l.quiet, err = m.gone(ctx, owner); err != nil {
 			return nil, next, err
 		}
-		if alive {
+		if l.quiet.IsZero() {
 			return nil, next, errOwned
 		}
 	}
@@ -156,6 +157,9 @@ func (l *lease) Epoch() uint64 {
 	defer l.mu.Unlock()
 	return l.held.Epoch
 }
+
+// Quiet is since when no other process can have acted for the unit.
+func (l *lease) Quiet() time.Time { return l.quiet }
 
 // Ledger is the state that was stored last.
 func (l *lease) Ledger(context.Context) ([]byte, error) {

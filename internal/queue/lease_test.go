@@ -14,12 +14,14 @@ import (
 // among is the membership of a process among others that live.
 type among string
 
-func (a among) self() string                                { return string(a) }
-func (a among) owner(string) string                         { return string(a) }
-func (a among) alive(context.Context, string) (bool, error) { return true, nil }
-func (a among) valid() bool                                 { return true }
-func (a among) changed() <-chan struct{}                    { return nil }
-func (a among) leave(context.Context) error                 { return nil }
+func (a among) self() string        { return string(a) }
+func (a among) owner(string) string { return string(a) }
+
+func (a among) gone(context.Context, string) (since time.Time, err error) { return since, nil }
+
+func (a among) valid() bool                 { return true }
+func (a among) changed() <-chan struct{}    { return nil }
+func (a among) leave(context.Context) error { return nil }
 
 // unheard is a lease as its owner knows it whose last write arrived, but not the answer to it.
 func unheard(t *testing.T, l *lease) *lease {

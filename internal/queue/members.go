@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -16,26 +17,36 @@ import (
 
 // membership tells which processes live and which of them is to own a unit.
 type membership interface {
-	self() string                                            // this process; another name after it was taken for dead
-	owner(unit string) string                                // the process that is to own it; "" when nobody can
-	alive(ctx context.Context, process string) (bool, error) // it may still act
-	valid() bool                                             // this process may act: the others believe that it lives
-	changed() <-chan struct{}                                // closed when owner may answer otherwise
-	leave(context.Context) error                             // ends; the others take over at once
+	self() string                                                          // this process; another name after it was taken for dead
+	owner(unit string) string                                              // the process that is to own it; "" when nobody can
+	gone(ctx context.Context, process string) (since time.Time, err error) // since when it cannot have acted; zero: it still may
+	valid() bool                                                           // this process may act: the others believe that it lives
+	changed() <-chan struct{}                                              // closed when owner may answer otherwise
+	leave(context.Context) error                                           // ends; the others take over at once
 }
 
 // alone is the membership of an embedded server: its store is locked, so there is nobody else, and nothing needs
 // to be renewed.
 type alone string
 
-func (a alone) self() string                                       { return string(a) }
-func (a alone) owner(string) string                                { return string(a) }
-func (a alone) alive(_ context.Context, name string) (bool, error) { return name == string(a), nil }
-func (a alone) valid() bool                                        { return true }
-func (a alone) changed() <-chan struct{}                           { return nil }
-func (a alone) leave(context.Context) error                        { return nil }
+func (a alone) self() string        { return string(a) }
+func (a alone) owner(string) string { return string(a) }
+
+func (a alone) gone(_ context.Context, name string) (time.Time, error) {
+	if name == string(a) {
+		return time.Time{}, nil
+	}
+	return time.Now(), nil // it held the store until it ended, nobody knows when
+}
+
+func (a alone) valid() bool                 { return true }
+func (a alone) changed() <-chan struct{}    { return nil }
+func (a alone) leave(context.Context) error { return nil }
 
 const subjectMember = subjectLedger + "member."
+
+// endedFor is how long the end of another process is remembered: its units are taken long before.
+const endedFor = time.Hour
 
 // A member renews its key every TTL/renewShare, and counts as valid for TTL minus one such share after the last
 // renewal was sent: the others see the key expire after the full TTL at the earliest.
@@ -55,6 +66,7 @@ type crowd struct {
 	seq     uint64 // of the key
 	renewed time.Time
 	members map[string]bool
+	ended   map[string]time.Time // those that were members in this term, and when that was learnt
 	change  chan struct{}
 }
 
@@ -164,7 +176,7 @@ func (c *crowd) begin(id string) {
 func (c *crowd) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.id, c.members = "", nil
+	c.id, c.members, c.ended = "", nil, nil
 	c.tellLocked()
 }
 
@@ -219,12 +231,14 @@ func (c *crowd) see(id string, alive bool) {
 		return
 	}
 	if c.members == nil {
-		c.members = map[string]bool{}
+		c.members, c.ended = map[string]bool{}, map[string]time.Time{}
 	}
-	if alive {
+	if now := c.now(); alive {
 		c.members[id] = true
+		maps.DeleteFunc(c.ended, func(_ string, at time.Time) bool { return now.Sub(at) > endedFor })
 	} else {
 		delete(c.members, id)
+		c.ended[id] = now
 	}
 	c.tellLocked()
 }
@@ -270,22 +284,29 @@ func mix(x uint64) uint64 {
 	return x ^ x>>33
 }
 
-// alive asks the ledger itself where our own picture says no: it may lag behind.
-func (c *crowd) alive(ctx context.Context, process string) (bool, error) {
+// gone asks the ledger itself where our own picture says no: it may lag behind. The key of a process expires a TTL after it
+// was last renewed, by when the process has not been valid for one share of that.
+func (c *crowd) gone(ctx context.Context, process string) (time.Time, error) {
 	c.mu.Lock()
-	known := c.members[process]
+	alive, at := c.members[process], c.ended[process]
 	c.mu.Unlock()
-	if known {
-		return true, nil
+	if alive {
+		return time.Time{}, nil
+	}
+	guard := c.q.opt.MemberTTL / renewShare
+	if !at.IsZero() {
+		return at.Add(-guard), nil
 	}
 	msg, err := c.q.newest(ctx, streamLedger, subjectMember+process)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return false, nil
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound): // a guest had no key to expire
+		return c.now(), nil
+	case err != nil:
+		return time.Time{}, fmt.Errorf("look for a process: %w", err)
+	case isMarker(msg.Header):
+		return c.now().Add(-guard), nil
 	}
-	if err != nil {
-		return false, fmt.Errorf("look for a process: %w", err)
-	}
-	return !isMarker(msg.Header), nil
+	return time.Time{}, nil
 }
 
 func (c *crowd) valid() bool { return c.self() != "" && c.fresh(c.now()) }

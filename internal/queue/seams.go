@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"time"
 
 	"bridge/internal/events"
 )
@@ -30,6 +31,8 @@ type Settle = func(ctx context.Context, v events.Verdict) error
 type Lease interface {
 	Valid() bool   // false as soon as another process may own the group
 	Epoch() uint64 // grows with each change of owner
+	// Quiet is since when no other process can have acted for the group: the former owner's time was over by then.
+	Quiet() time.Time
 	// Ledger is the state of the quota ledger that the last owner stored, nil at first.
 	Ledger(ctx context.Context) ([]byte, error)
 	// SaveLedger stores it before it is relied on; it fails when the group has another owner.

@@ -234,6 +234,26 @@ func TestSeveralProcesses(t *testing.T) {
 			t.Errorf("a silent process wrote a ledger: %v", err)
 		}
 	}
+	former := a.work.members.(*crowd)
+	former.mu.Lock()
+	guard := former.q.opt.MemberTTL / renewShare
+	over := former.renewed.Add(former.q.opt.MemberTTL - guard) // its time
+	former.mu.Unlock()
+	inherited := 0
+	b.groups.mu.Lock()
+	for _, h := range b.groups.opened {
+		switch quiet := h.lease.Quiet(); {
+		case h.at.Before(over): // given back
+		case quiet.Before(over):
+			t.Errorf("%s was opened %v after the former owner's time was over, as if that were %v ago", h.group, h.at.Sub(over), h.at.Sub(quiet))
+		case h.at.Sub(quiet) >= guard:
+			inherited++
+		}
+	}
+	b.groups.mu.Unlock()
+	if inherited == 0 {
+		t.Error("no group is known to have been quiet before it was taken over")
+	}
 	wire.resume()
 	keys = send(4, a)
 	eventually(t, "all are done with the one that came back", func() bool { return settled(b, keys) })

@@ -140,11 +140,14 @@ func TestRestartKeepsTheWindows(t *testing.T) {
 		s := anyServer(t, limits)
 		var stored []byte
 		save := func(_ context.Context, state []byte) error { stored = state; return nil }
-		now, crashes := start, 0
+		now, quiet, crashes := start, time.Time{}, 0
 		for range rapid.IntRange(2, 8).Draw(t, "owners") {
 			l := New(Config{Limits: limits})
 			if err := l.Restore(now, stored); err != nil {
 				t.Fatal(err)
+			}
+			if !quiet.IsZero() {
+				l.Quiet(quiet)
 			}
 			end := now.Add(time.Duration(rapid.IntRange(1, 90_000).Draw(t, "life")) * time.Millisecond)
 			for now.Before(end) {
@@ -166,9 +169,13 @@ func TestRestartKeepsTheWindows(t *testing.T) {
 				if err := l.Leave(t.Context(), now, save); err != nil {
 					t.Fatal(err)
 				}
+				quiet = time.Time{}
 				continue
 			}
 			crashes++
+			if quiet = now; rapid.Bool().Draw(t, "late") { // it was not heard of for a while before the next one begins
+				now = now.Add(time.Duration(rapid.IntRange(1, 1500).Draw(t, "silence")) * time.Millisecond)
+			}
 		}
 		if s.refused > 0 || s.maxSecond > 10 || s.maxMinute > 60 || s.maxDayAll > 300 {
 			t.Fatalf("%s: %d refused, at most %d a second, %d a minute, %d a day", s.shape, s.refused, s.maxSecond, s.maxMinute, s.maxDayAll)
@@ -257,6 +264,36 @@ func TestNewOwnerWaitsForTheFormer(t *testing.T) {
 		a := l.Take(start, Urgent)
 		if wait := a.At.Sub(start); a.OK || !left && wait != unaware || left && wait >= unaware {
 			t.Errorf("the former owner left: %v; the new one is answered %+v", left, a)
+		}
+	}
+}
+
+// TestNewOwnerOfAQuietQuota: the second counts from when the former owner cannot have called any more; what is past of it
+// need not be waited for, and what is not yet known changes nothing.
+func TestNewOwnerOfAQuietQuota(t *testing.T) {
+	var stored []byte
+	save := func(_ context.Context, s []byte) error { stored = s; return nil }
+	former := New(Config{Limits: strict})
+	if err := former.Restore(start, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := former.Reserve(t.Context(), start, save); err != nil {
+		t.Fatal(err)
+	}
+	now := start.Add(time.Minute)
+	for ago, want := range map[time.Duration]time.Duration{
+		time.Hour: gapFor(strict), 2 * time.Second: gapFor(strict), 400 * time.Millisecond: 600 * time.Millisecond, 0: unaware, -time.Minute: unaware,
+	} {
+		l := New(Config{Limits: strict})
+		if err := l.Restore(now, stored); err != nil {
+			t.Fatal(err)
+		}
+		l.Quiet(now.Add(-ago))
+		if err := l.Reserve(t.Context(), now, func(context.Context, []byte) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if a := l.Take(now, Urgent); a.OK || a.At.Sub(now) != want {
+			t.Errorf("quiet for %v: %+v, want %v", ago, a, want)
 		}
 	}
 }

@@ -108,6 +108,20 @@ func (l *Ledger) restoreLocked(now time.Time, s *state) {
 	l.next, l.sends = now.Add(pause), now.Add(pause)
 }
 
+// Quiet says since when the earlier owner cannot have made a call, where that is known: after Restore, the first call then need
+// not wait as long as if it had gone on until now.
+func (l *Ledger) Quiet(since time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	open := since.Add(unaware)
+	if soon := l.now.Add(l.gap); open.Before(soon) {
+		open = soon
+	}
+	if open.Before(l.next) {
+		l.next, l.sends = open, open
+	}
+}
+
 // restoreDay takes the counts, and the limit that the server told last where that is lower than what is configured now. What
 // was configured then means nothing any more.
 func (l *Ledger) restoreDay(d *daily, s storedDay) {

@@ -94,6 +94,9 @@ func (l *lease) Valid() bool { return l.inbox.owner() == l.epoch && !l.dead.Load
 // Epoch grows with each change of owner.
 func (l *lease) Epoch() uint64 { return l.epoch }
 
+// Quiet is when the former owner cannot act any more: the simulated one is told of the next owner late, if at all.
+func (l *lease) Quiet() time.Time { return time.Now() }
+
 // Ledger is the state of the quota ledger that was stored last.
 func (l *lease) Ledger(context.Context) ([]byte, error) {
 	s := l.inbox.store

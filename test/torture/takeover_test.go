@@ -59,8 +59,9 @@ func TestTakeovers(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var ending sync.WaitGroup
 	faults := map[string]int{}
+	var blows []blow
 	begin := time.Now()
-	ending.Go(func() { s.change(ctx, rand.New(rand.NewPCG(seed, 4)), faults) })
+	ending.Go(func() { blows = s.change(ctx, rand.New(rand.NewPCG(seed, 4)), faults) })
 	for notes := 0; notes < *visits*9/10; {
 		notes = s.crm.Calls("").ByOperation["notes.create"]
 		if !wait(ctx, 200*time.Millisecond) || time.Since(begin) > patience() {
@@ -96,6 +97,8 @@ func TestTakeovers(t *testing.T) {
 			t.Error(bad)
 		}
 	}
+	single, several := s.takeovers(blows)
+	t.Logf("takeovers %v; while others were hit as well %v", single, several)
 	still := silences(s.crm.Log("", time.Time{}, 0))
 	t.Logf("%d events, %d calls in %.0f s; %s; most in a second %d of %d; a group with work stood still for at most %.1f s, %d times for more than 1 s",
 		*visits, calls.Total, time.Since(begin).Seconds(), counted(faults), calls.Max.Second, takeoverSecond, still[0].Seconds(), len(still)-1)
@@ -148,19 +151,24 @@ func (s *stage) visit(t *testing.T, n int) map[string][]string {
 }
 
 // change ends and pauses one process after the other until ctx ends.
-func (s *stage) change(ctx context.Context, rnd *rand.Rand, faults map[string]int) {
-	for wait(ctx, s.lease) {
-		p := s.bridges[rnd.IntN(len(s.bridges))]
+func (s *stage) change(ctx context.Context, rnd *rand.Rand, faults map[string]int) (blows []blow) {
+	for wait(ctx, s.lease/2+time.Duration(rnd.Int64N(int64(3*s.lease)))) {
+		b := blow{bridge: rnd.IntN(len(s.bridges)), at: time.Now()}
+		p := s.bridges[b.bridge]
 		if rnd.IntN(2) == 0 {
 			faults["kill"]++
 			p.end(syscall.SIGKILL)
+			b.ends = time.Now()
 			wait(ctx, time.Duration(rnd.Int64N(int64(time.Second))))
 			p.start()
-			continue
+		} else {
+			faults["pause"]++
+			p.freeze(s.lease + s.lease/4 + time.Duration(rnd.Int64N(int64(s.lease))))
+			b.ends = time.Now()
 		}
-		faults["pause"]++
-		p.freeze(s.lease + s.lease/4 + time.Duration(rnd.Int64N(int64(s.lease))))
+		blows = append(blows, b)
 	}
+	return blows
 }
 
 // silences lists how long each quota group made no call between its first and its last one: the longest, and then

@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -43,7 +42,7 @@ type stage struct {
 	urls     []string // of the NATS servers
 	url      string   // of all of them
 	cfg      string   // the bridges' configuration
-	keap     string   // its address
+	doors    []*door  // of each bridge to the sandbox
 	lease    time.Duration
 	http     *http.Client
 }
@@ -130,13 +129,10 @@ type scene struct {
 
 func setUp(t *testing.T, seed uint64, play scene) *stage {
 	s := &stage{t: t, lease: 2 * time.Second, crm: crm(t, seed, play)}
-	keap := httptest.NewServer(s.crm)
-	t.Cleanup(keap.Close)
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
 	s.http = &http.Client{Transport: transport}
 
-	s.keap = keap.URL + "/crm"
 	s.cfg = filepath.Join(t.TempDir(), "bridge.yaml")
 	if err := os.WriteFile(s.cfg, play.config, 0o600); err != nil {
 		t.Fatal(err)
@@ -161,11 +157,11 @@ func (s *stage) populate() {
 
 // startBridge starts one more bridge; env overrules what all have.
 func (s *stage) startBridge(env ...string) {
-	front, console := freePort(s.t), freePort(s.t)
+	front, console, keap := freePort(s.t), freePort(s.t), s.newDoor()
 	s.fronts, s.consoles = append(s.fronts, "http://"+front), append(s.consoles, "http://"+console)
 	env = append([]string{
 		childVariable + "=bridge", "BRIDGE_CONFIG=" + s.cfg, "BRIDGE_DATA_DIR=" + s.t.TempDir(), "BRIDGE_HTTP_ADDR=" + front, "BRIDGE_CONSOLE_ADDR=" + console,
-		"BRIDGE_NATS_REPLICAS=" + strconv.Itoa(len(s.servers)), "BRIDGE_KEAP_BASE_URL=" + s.keap, "BRIDGE_KEAP_TIMEOUT=2s",
+		"BRIDGE_NATS_REPLICAS=" + strconv.Itoa(len(s.servers)), "BRIDGE_KEAP_BASE_URL=" + keap, "BRIDGE_KEAP_TIMEOUT=2s",
 	}, env...)
 	s.bridges = append(s.bridges, newProcess(s.t, fmt.Sprintf("bridge%d", len(s.bridges)+1), "", env...))
 }
