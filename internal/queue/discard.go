@@ -22,12 +22,12 @@ func isUnknown(err error) bool { return errors.Is(err, ErrUnknownEvent) }
 // Discard drops an event that is not done. What is lined up or in hand stops before its next step. done is
 // false when the event is done already, or nothing of it is left.
 func (q *Queue) Discard(ctx context.Context, account, key string, seq uint64, job string) (done bool, err error) {
-	s, _, err := q.slot(ctx, account, key)
+	s, at, err := q.slot(ctx, account, key)
 	if err != nil || s == nil && seq == 0 {
 		return false, err
 	}
 	over := false // done, or discarded before
-	err = q.changeMarks(ctx, key, func(m *events.Marks, at chapter) error {
+	err = q.changeMarks(ctx, key, seal{}, func(m *events.Marks, at chapter) error {
 		// With a slot it is neither: then an earlier discard was cut short.
 		if over = s == nil && (m.Discarded || at == finished); !over {
 			m.Discarded = true
@@ -42,6 +42,11 @@ func (q *Queue) Discard(ctx context.Context, account, key string, seq uint64, jo
 		if err != nil {
 			return false, err
 		}
+		if s.private() { // the server keeps older versions
+			if err := q.secureDeleteLast(ctx, streamMemory, subjectMemory+undoKey(key)); err != nil {
+				return false, err
+			}
+		}
 		if _, err := q.memory.put(ctx, memoryMsg(undoKey(key), body, undoFor)); err != nil {
 			return false, fmt.Errorf("keep what is discarded: %w", err)
 		}
@@ -53,7 +58,7 @@ func (q *Queue) Discard(ctx context.Context, account, key string, seq uint64, jo
 		return false, err
 	}
 	if s != nil { // last: as long as it is there, a discard can be repeated
-		if err := q.clearSlot(ctx, account, key); err != nil {
+		if err := q.dropSlot(ctx, s, at); err != nil {
 			return false, err
 		}
 	}
@@ -67,7 +72,7 @@ func undoKey(key string) string { return "undo." + key }
 // line. done is false when it is not discarded any more.
 func (q *Queue) Restore(ctx context.Context, account, key string, seq uint64, job string) (done bool, err error) {
 	discarded := false
-	err = q.changeMarks(ctx, key, func(m *events.Marks, _ chapter) error {
+	err = q.changeMarks(ctx, key, seal{}, func(m *events.Marks, _ chapter) error {
 		discarded, m.Discarded = m.Discarded, false
 		return nil
 	})

@@ -132,8 +132,9 @@ func (r *router) enrichOne(ctx context.Context, l *lease, m jetstream.Msg, room 
 			wait = max(wait, after)
 			until := r.q.opt.Now().Add(wait).UTC()
 			r.q.RecordLater(events.Outcome{
-				Kind: events.OutcomeState, Account: it.event.Account, Key: it.key, State: events.Parked, Reason: events.EnrichWait, Until: &until, Detail: err.Error(),
-				About: aboutEvent(it.event),
+				Kind: events.OutcomeState, Account: it.event.Account, Key: it.key, State: events.Parked, Reason: events.EnrichWait, Until: &until,
+				Detail: conceal(err.Error(), it.event),
+				About:  aboutEvent(it.event),
 			})
 			if !sleep(ctx, wait) {
 				return

@@ -21,7 +21,7 @@ const subjectGone = subjectMemory + "gone."
 
 // Erase removes the data of a person, given by e-mail address, and of the events in rows: from the log, the failed
 // events, what was said to Keap, the memory and what stands in front of the router. It overwrites what it deletes, except in an encrypted store, where
-// the bytes stay until the server compacts them; older versions of a journal stay until then in any case. Tombstones
+// the bytes stay until the server compacts them; with an event goes the key of its journals. Tombstones
 // remember the events' ids, never the person. It may be called again when it fails half-way.
 func (q *Queue) Erase(ctx context.Context, contact string, rows []events.Row) (erased int, err error) {
 	contact = events.NormalEmail(contact)
@@ -49,6 +49,9 @@ func (q *Queue) Erase(ctx context.Context, contact string, rows []events.Row) (e
 	}
 	slots, err := q.eraseSlots(ctx, contact)
 	if err != nil {
+		return erased, err
+	}
+	if err := q.eraseDiscarded(ctx, contact); err != nil {
 		return erased, err
 	}
 	if err := q.eraseExchanges(ctx, contact, doomed); err != nil {
@@ -126,7 +129,7 @@ func (q *Queue) eraseEvent(ctx context.Context, r events.Row) error {
 		}
 	}
 	// Whoever has it in hand finds this at its next write, and stops.
-	if err := q.changeMarks(ctx, r.Key, func(m *events.Marks, _ chapter) error {
+	if err := q.changeMarks(ctx, r.Key, seal{}, func(m *events.Marks, _ chapter) error {
 		*m = events.Marks{Discarded: true}
 		return nil
 	}); err != nil {
@@ -162,15 +165,41 @@ func (q *Queue) eraseSlots(ctx context.Context, contact string) (erased int, err
 		if err := json.Unmarshal(msg.Data, &s); err != nil {
 			return err
 		}
-		raw := s.Raw != nil && strings.Contains(strings.ToLower(string(s.Raw.Body)), contact)
-		known := s.Event != nil && s.Event.Data.Contact != nil && events.NormalEmail(s.Event.Data.Contact.Email) == contact
-		if !raw && !known {
+		if !s.names(contact) {
 			return nil
 		}
 		erased++
 		return q.eraseEvent(ctx, events.Row{Key: s.Key, Account: s.Account})
 	})
 	return erased, err
+}
+
+// names tells whether the slot holds data of the person.
+func (s *Slot) names(contact string) bool {
+	raw := s.Raw != nil && strings.Contains(strings.ToLower(string(s.Raw.Body)+fmt.Sprint(s.Raw.Header)), contact)
+	return raw || s.Event != nil && s.Event.Data.Contact != nil && events.NormalEmail(s.Event.Data.Contact.Email) == contact
+}
+
+// eraseDiscarded deletes what is kept of discarded slots, so that they could be put back.
+func (q *Queue) eraseDiscarded(ctx context.Context, contact string) error {
+	info, err := q.info(ctx, streamMemory, jetstream.WithSubjectFilter(subjectMemory+undoKey("*")))
+	if err != nil {
+		return fmt.Errorf("look for what was discarded: %w", err)
+	}
+	for subject := range info.State.Subjects {
+		body, _, err := q.memory.load(ctx, strings.TrimPrefix(subject, subjectMemory))
+		if err != nil {
+			return err
+		}
+		var s Slot
+		if body == nil || json.Unmarshal(body, &s) != nil || !s.names(contact) {
+			continue
+		}
+		if err := q.eraseEvent(ctx, events.Row{Key: s.Key, Account: s.Account}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // secureDelete overwrites a message and deletes it; nothing happens when it is gone already.
@@ -196,11 +225,18 @@ func (q *Queue) secureDeleteLast(ctx context.Context, stream, subject string) er
 	return q.secureDelete(ctx, stream, msg.Sequence)
 }
 
+// sweepTries is how often sweepFront looks for a moment in which everything is routed: they are frequent even under load.
+const sweepTries = 100
+
 // sweepFront drops the files of INTAKE and INGEST as far as everything in them is routed: an acknowledged message is
-// gone, but its bytes stay until its file goes. What comes in meanwhile has a higher sequence and stays.
+// gone, but its bytes stay until its file goes. What comes in meanwhile has a higher sequence and stays; while something
+// does, the newest file stays too, until it is full.
 func (q *Queue) sweepFront(ctx context.Context) error {
 	for _, name := range []string{streamIntake, streamIngest} {
 		info, err := q.info(ctx, name)
+		for n := 0; err == nil && info.State.Msgs > 0 && n < sweepTries && q.routes() && sleep(ctx, retryRound/sweepTries); n++ {
+			info, err = q.info(ctx, name)
+		}
 		if err != nil {
 			return err
 		}

@@ -30,6 +30,9 @@ type Slot struct {
 	ID    string        `json:"id,omitempty"`    // of Raw: where it stood in the stream that it came by, as in ingest:42
 }
 
+// private tells whether the slot itself holds a person's data. Other slots say where in the log the event stands.
+func (s *Slot) private() bool { return s.Event != nil || s.Raw != nil }
+
 // about tells lists what the log cannot tell them; nil where it can.
 func (s *Slot) about() *events.About {
 	switch {
@@ -92,10 +95,14 @@ func (q *Queue) slot(ctx context.Context, account, key string) (s *Slot, seq uin
 	return s, msg.Sequence, nil
 }
 
-// dropSlot deletes what stood in a slot at seq, and not what may have come into it since.
-func (q *Queue) dropSlot(ctx context.Context, seq uint64) error {
-	if seq == 0 {
+// dropSlot deletes what stood in a slot at seq, and not what may have come into it since. A person's data is overwritten:
+// once it has left its slot, an erasure would not find it.
+func (q *Queue) dropSlot(ctx context.Context, s *Slot, seq uint64) error {
+	switch {
+	case seq == 0:
 		return nil
+	case s != nil && s.private():
+		return q.secureDelete(ctx, streamFailed, seq)
 	}
 	err := q.streams[streamFailed].DeleteMsg(ctx, seq)
 	if _, gone := q.get(ctx, streamFailed, seq); errors.Is(gone, jetstream.ErrMsgNotFound) {
@@ -104,7 +111,7 @@ func (q *Queue) dropSlot(ctx context.Context, seq uint64) error {
 	return err
 }
 
-// clearSlot empties an event's slot.
+// clearSlot empties the slot of an event that the log holds.
 func (q *Queue) clearSlot(ctx context.Context, account, key string) error {
 	return q.streams[streamFailed].Purge(ctx, jetstream.WithPurgeSubject(failedSubject(account, key)))
 }

@@ -186,6 +186,13 @@ func (x *testIndex) Lookup(_ context.Context, keys []string) (map[string]uint64,
 	return found, nil
 }
 
+// seq is where an event stands in the log; 0 when it is not there.
+func (x *testIndex) seq(key string) uint64 {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.keys[key]
+}
+
 // states lists what the outcomes say of each key, in order.
 func (x *testIndex) states(key string) []string {
 	x.mu.Lock()

@@ -314,7 +314,7 @@ func (g *group) take(ctx context.Context, ln *lane, m jetstream.Msg) error {
 	}
 	d.Event, d.Received, d.Size = *en.event, en.event.Received, bodyFactor*en.size
 	t.account = en.event.Account
-	g.keep(t, d.First)
+	g.keep(t, d.First, en.seal)
 	if !d.First {
 		j, err := g.q.LoadJournal(ctx, en.event.Account, t.pointer.Key)
 		if err != nil {
@@ -329,12 +329,12 @@ func (g *group) take(ctx context.Context, ln *lane, m jetstream.Msg) error {
 }
 
 // keep counts a delivery as in hand.
-func (g *group) keep(t *taken, fresh bool) {
+func (g *group) keep(t *taken, fresh bool, s seal) {
 	g.mu.Lock()
 	g.inHand[t.workSeq] = t
 	t.lane.held++
 	g.mu.Unlock()
-	g.q.memory.hold(t.pointer.Key, fresh)
+	g.q.memory.hold(t.pointer.Key, fresh, s)
 }
 
 // letGo forgets a delivery that is settled or left to the next owner; g.mu must be held.

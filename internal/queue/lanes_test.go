@@ -38,7 +38,7 @@ func TestParkedDeliveriesLeaveRoom(t *testing.T) {
 		var held []*taken
 		for seq := range uint64(20_000) {
 			d := &taken{workSeq: seq, lane: g.lanes[p]}
-			g.keep(d, true)
+			g.keep(d, true, seal{})
 			g.park(d)
 			g.park(d) // tried again in between, and parked once more
 			held = append(held, d)

@@ -28,18 +28,19 @@ type entry struct {
 	group   string
 	lane    events.Priority
 	contact string
+	seal    seal
 }
 
 func entryMsg(e *events.Event, body []byte, contact, group string, lane events.Priority, origin string) *nats.Msg {
 	return &nats.Msg{Subject: eventSubject(e), Data: body, Header: nats.Header{
-		headerOrigin: {origin}, headerGroup: {group}, headerLane: {lane.String()}, headerContact: {contact},
+		headerOrigin: {origin}, headerGroup: {group}, headerLane: {lane.String()}, headerContact: {contact}, headerSeal: {newSeal()},
 	}}
 }
 
 func parseEntry(header nats.Header, body []byte, seq uint64) (entry, error) {
 	en := entry{
 		seq: seq, size: len(body), origin: header.Get(headerOrigin), group: header.Get(headerGroup), contact: header.Get(headerContact),
-		event: &events.Event{},
+		event: &events.Event{}, seal: parseSeal(seq, header.Get(headerSeal)),
 	}
 	var err error
 	if en.lane, err = events.ParsePriority(header.Get(headerLane)); err != nil {

@@ -52,7 +52,8 @@ type remembered struct {
 // memo is one event's journal while somebody needs it. Plan and marks are stored together as one value: one
 // write tells both, and an event costs one key.
 type memo struct {
-	users int // guarded by memory.mu
+	users int  // guarded by memory.mu
+	seal  seal // guarded by memory.mu
 
 	mu     sync.Mutex
 	loaded bool
@@ -152,14 +153,18 @@ func (m *memory) load(ctx context.Context, key string) (value []byte, seq uint64
 	return msg.Data, msg.Sequence, nil
 }
 
-// hold keeps an event's journal at hand until release. fresh says that nothing can be stored yet.
-func (m *memory) hold(key string, fresh bool) *memo {
+// hold keeps an event's journal at hand until release. fresh says that nothing can be stored yet; s is what it is sealed
+// with, empty where the caller does not know.
+func (m *memory) hold(key string, fresh bool, s seal) *memo {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	j, ok := m.memos[key]
 	if !ok {
 		j = &memo{loaded: fresh}
 		m.memos[key] = j
+	}
+	if s.key != nil {
+		j.seal = s
 	}
 	j.users++
 	return j
@@ -184,7 +189,7 @@ func (m *memory) inHand(key string) bool {
 
 // forget lets go of what can be read again: parked events stay in hand for hours.
 func (m *memory) forget(key string) {
-	j := m.hold(key, false)
+	j := m.hold(key, false, seal{})
 	defer m.release(key)
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -195,7 +200,7 @@ func (m *memory) forget(key string) {
 
 // with runs change on the event's journal and stores the result when it asks for that.
 func (m *memory) with(ctx context.Context, key string, change func(*memo) (write bool, err error)) error {
-	j := m.hold(key, false)
+	j := m.hold(key, false, seal{})
 	defer m.release(key)
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -217,6 +222,12 @@ func (m *memory) store(ctx context.Context, key string, j *memo) error {
 	if err != nil {
 		return err
 	}
+	m.mu.Lock()
+	s := j.seal
+	m.mu.Unlock()
+	if value, err = s.close(value); err != nil {
+		return err
+	}
 	msg := memoryMsg(journalKey(key), value, ttl)
 	msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(j.seq, 10))
 	if j.seq, err = m.put(ctx, msg); err != nil {
@@ -233,6 +244,19 @@ func (m *memory) read(ctx context.Context, key string, j *memo) error {
 	if err != nil {
 		return err
 	}
+	m.mu.Lock()
+	known := j.seal
+	m.mu.Unlock()
+	value, known, err = m.q.unseal(ctx, value, known)
+	if errors.Is(err, errUnsealed) { // nobody can work or replay the event any more
+		value, err = nil, nil
+	}
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	j.seal = known
+	m.mu.Unlock()
 	var stored journal
 	if value != nil {
 		if err := json.Unmarshal(value, &stored); err != nil {
@@ -361,23 +385,4 @@ func (q *Queue) Turn(ctx context.Context, account, name string) (uint64, error) 
 			return 0, fmt.Errorf("count a turn: %w", err)
 		}
 	}
-}
-
-// Contact reads what the planner remembers of a contact of a quota group; contact is a hashed order key.
-func (q *Queue) Contact(ctx context.Context, group, contact string) (value []byte, ok bool, err error) {
-	value, seq, err := q.memory.load(ctx, contactKey(group, contact))
-	return value, seq > 0 && len(value) > 0, err
-}
-
-// SaveContact stores what the planner remembers of a contact, for ttl.
-func (q *Queue) SaveContact(ctx context.Context, group, contact string, value []byte, ttl time.Duration) error {
-	_, err := q.memory.put(ctx, memoryMsg(contactKey(group, contact), value, ttl))
-	return err
-}
-
-func contactKey(group, contact string) string {
-	if !validToken(contact) {
-		contact = hashToken(contact)
-	}
-	return "contact." + token(group) + "." + contact
 }

@@ -94,7 +94,7 @@ func TestMemoryInGroups(t *testing.T) {
 	if err := q.SavePlan(ctx, "default", stale, events.Plan{Rules: []string{"first"}}); err != nil {
 		t.Fatal(err)
 	}
-	former := q.memory.hold(stale, true) // believes that nothing is stored
+	former := q.memory.hold(stale, true, seal{}) // believes that nothing is stored
 	defer q.memory.release(stale)
 	var all sync.WaitGroup
 	for i := range keys {

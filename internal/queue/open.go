@@ -119,6 +119,9 @@ func Open(ctx context.Context, opt Options) (_ *Queue, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := q.notHalf(ctx); err != nil {
+		return nil, errors.Join(err, q.disconnect())
+	}
 	if err := q.ensureStreams(ctx); err != nil {
 		return nil, errors.Join(err, q.disconnect())
 	}

@@ -153,6 +153,9 @@ func (q *Queue) encode(records []events.Outcome) ([]byte, error) {
 		if r.At.IsZero() {
 			r.At = q.opt.Now().UTC()
 		}
+		if says(&r) {
+			concealAll(&r, nil)
+		}
 		line, err := json.Marshal(r)
 		if err != nil {
 			return nil, fmt.Errorf("encode an outcome: %w", err)

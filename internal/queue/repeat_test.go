@@ -61,7 +61,7 @@ func TestDiscardCanBeRepeated(t *testing.T) {
 	b, e := settledAs(t, events.Verdict{Kind: events.VerdictBury, Reason: events.KeapRejected})
 	ctx := context.Background()
 	// What a discard writes first; then the process dies.
-	err := b.changeMarks(ctx, e.Key(), func(m *events.Marks, _ chapter) error {
+	err := b.changeMarks(ctx, e.Key(), seal{}, func(m *events.Marks, _ chapter) error {
 		m.Discarded = true
 		return nil
 	})

@@ -46,7 +46,7 @@ func (q *Queue) Replay(ctx context.Context, account, key string, seq uint64, job
 	if err != nil {
 		return false, err
 	}
-	err = q.changeMarks(ctx, key, func(m *events.Marks, at chapter) error {
+	err = q.changeMarks(ctx, key, en.seal, func(m *events.Marks, at chapter) error {
 		if at == unwritten && q.opt.Now().Sub(en.event.Received) > memoryDone/2 {
 			if err := q.restoreMarks(ctx, key, en.event.Received, m); err != nil {
 				return err
@@ -89,7 +89,7 @@ func (q *Queue) again(ctx context.Context, en entry, p pointer, id string) error
 	if err := q.register(ctx, unit); err != nil {
 		return err
 	}
-	_, slot, err := q.slot(ctx, en.event.Account, p.Key)
+	s, slot, err := q.slot(ctx, en.event.Account, p.Key)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (q *Queue) again(ctx context.Context, en entry, p pointer, id string) error
 	if w != nil {
 		w.wakeAll(unit)
 	}
-	return q.dropSlot(ctx, slot)
+	return q.dropSlot(ctx, s, slot)
 }
 
 // routeAgain hands what never got to the log to the router once more.
@@ -139,7 +139,7 @@ func (q *Queue) routeAgain(ctx context.Context, account, key, job string) (done 
 		return false, fmt.Errorf("route again: %w", err)
 	}
 	q.wakeFront()
-	return true, q.dropSlot(ctx, slot)
+	return true, q.dropSlot(ctx, s, slot)
 }
 
 // Resolve answers a doubt about one step: it happened, or it did not. The event then goes on with its stored plan. An
@@ -161,7 +161,7 @@ func (q *Queue) Resolve(ctx context.Context, account, key string, seq uint64, st
 		answer = events.StepDone
 	}
 	var job string
-	err = q.changeMarks(ctx, key, func(m *events.Marks, _ chapter) error {
+	err = q.changeMarks(ctx, key, en.seal, func(m *events.Marks, _ chapter) error {
 		mark, ok := m.Steps[step]
 		open := ok && (mark.State == events.StepDoubt || mark.State == events.StepIntended)
 		answered := ok && mark.State == answer && s != nil && s.State == events.InDoubt && s.Step == step
@@ -202,10 +202,11 @@ func (j *memo) chapter(m *events.Marks) chapter {
 const changeTries = 10
 
 // changeMarks changes what is remembered of an event that is settled, or behind the back of whoever has it in hand:
-// a worker's next write then fails, and it reads the journal again.
-func (q *Queue) changeMarks(ctx context.Context, key string, change func(m *events.Marks, at chapter) error) error {
+// a worker's next write then fails, and it reads the journal again. s seals what is stored where nothing is yet; without a
+// key no more than flags may be stored.
+func (q *Queue) changeMarks(ctx context.Context, key string, s seal, change func(m *events.Marks, at chapter) error) error {
 	for try := 1; ; try++ {
-		j, marks, err := q.memory.peek(ctx, key)
+		j, marks, err := q.memory.peek(ctx, key, s)
 		if err != nil {
 			return err
 		}
@@ -223,8 +224,8 @@ func (q *Queue) changeMarks(ctx context.Context, key string, change func(m *even
 }
 
 // peek reads what is stored of an event, whoever has it in hand.
-func (m *memory) peek(ctx context.Context, key string) (*memo, events.Marks, error) {
-	j := &memo{}
+func (m *memory) peek(ctx context.Context, key string, s seal) (*memo, events.Marks, error) {
+	j := &memo{seal: s}
 	var marks events.Marks
 	if err := m.read(ctx, key, j); err != nil {
 		return nil, marks, err

@@ -21,10 +21,18 @@ const onTheWay = 10 * time.Minute
 // movedMarker stands in a data directory whose store was migrated: working it again would do everything twice.
 const movedMarker = "MOVED-TO-ANOTHER-SERVER"
 
+// streamRestoring stands where a restore has begun and not ended. It holds nothing. While it is there nobody can open the
+// queue, so that all of our streams beside it are leftovers.
+const streamRestoring = "RESTORING"
+
 // Restore fills an empty place (a new data directory, or an external server without our streams) from a backup. The whole
-// file is checked first. Sequences and times stay; duplicates are recognised through the index, which is built anew.
+// file is checked first. Sequences and times stay; duplicates are recognised through the index, which is built anew. One that
+// was cut short is begun anew by calling it again; until then the place cannot be opened.
 func Restore(ctx context.Context, opt Options, backup io.ReadSeeker) (report BackupReport, err error) {
 	if report, err = VerifyBackup(backup); err != nil {
+		return report, err
+	}
+	if err := sameLayout(report.Streams); err != nil {
 		return report, err
 	}
 	if _, err := backup.Seek(0, io.SeekStart); err != nil {
@@ -38,29 +46,58 @@ func Restore(ctx context.Context, opt Options, backup io.ReadSeeker) (report Bac
 	if err := q.makeRoom(ctx); err != nil {
 		return report, err
 	}
+	if err := q.refill(ctx, &report, backup); err != nil {
+		return report, err
+	}
+	if err := q.js.DeleteStream(ctx, streamRestoring); err != nil {
+		return report, fmt.Errorf("end the restore: %w", err)
+	}
+	return report, nil
+}
+
+// sameLayout refuses a backup whose streams are not exactly ours: nobody would read what is in others.
+func sameLayout(list []StreamState) error {
+	var ours, theirs []string
+	for _, cfg := range streams(1, minRetention) {
+		ours = append(ours, cfg.Name)
+	}
+	for _, s := range list {
+		theirs = append(theirs, s.Name)
+	}
+	slices.Sort(ours)
+	slices.Sort(theirs)
+	if !slices.Equal(ours, theirs) {
+		return fault("the backup is of a version of the bridge that keeps its events otherwise",
+			"restore it with the version that made it, let that work off what waits, and make a new backup", "it holds %v", theirs)
+	}
+	return nil
+}
+
+// refill restores every stream, and lines up what the backup missed.
+func (q *Queue) refill(ctx context.Context, report *BackupReport, backup io.Reader) error {
 	b, err := openBackup(backup)
 	if err != nil {
-		return report, err
+		return err
 	}
 	for i, want := range report.Streams {
 		s, _, err := b.stream(i)
 		if err != nil {
-			return report, err
+			return err
 		}
 		s.Config.Replicas = q.opt.Replicas
 		got, err := q.giveSnapshot(ctx, s, b.next)
 		if err != nil {
-			return report, err
+			return err
 		}
 		if err := compareCounts(want, got); err != nil {
-			return report, err
+			return err
 		}
 	}
 	if err := q.ensureStreams(ctx); err != nil {
-		return report, err
+		return err
 	}
 	report.Again, err = q.lineUpAgain(ctx, report.At.Add(-onTheWay))
-	return report, err
+	return err
 }
 
 // compareCounts holds a restored stream against what the backup says of it. Where it was made at work, messages may have
@@ -73,9 +110,27 @@ func compareCounts(want StreamState, got jetstream.StreamState) error {
 	return nil
 }
 
-// makeRoom deletes our streams where they are empty, and refuses where they are not.
+// notHalf refuses a place that a restore was cut short in.
+func (q *Queue) notHalf(ctx context.Context) error {
+	_, err := q.js.Stream(ctx, streamRestoring)
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		return nil
+	case err != nil:
+		return fmt.Errorf("stream %s: %w", streamRestoring, err)
+	}
+	return fault("a restore was begun here and did not end", "run bridge restore again: it begins anew", "stream %s is there", streamRestoring)
+}
+
+// makeRoom deletes our streams where they are empty, or left behind by a restore that was cut short, and refuses where
+// they are not.
 func (q *Queue) makeRoom(ctx context.Context) error {
 	var existing []string
+	_, err := q.js.Stream(ctx, streamRestoring)
+	again := err == nil
+	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return fmt.Errorf("stream %s: %w", streamRestoring, err)
+	}
 	for _, cfg := range streams(1, minRetention) {
 		s, err := q.js.Stream(ctx, cfg.Name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -85,10 +140,16 @@ func (q *Queue) makeRoom(ctx context.Context) error {
 			return fmt.Errorf("stream %s: %w", cfg.Name, err)
 		}
 		// The ledger holds at least the salt of an installation that was only opened.
-		if cfg.Name != streamLedger && s.CachedInfo().State.LastSeq > 0 {
+		if !again && cfg.Name != streamLedger && s.CachedInfo().State.LastSeq > 0 {
 			return fault("there are events already where the backup is to go", "choose an empty --data-dir or an account without these streams", "stream %s is not empty", cfg.Name)
 		}
 		existing = append(existing, cfg.Name)
+	}
+	if !again {
+		cfg := jetstream.StreamConfig{Name: streamRestoring, Subjects: []string{"bridge.restoring"}, Storage: jetstream.FileStorage, Replicas: q.opt.Replicas}
+		if _, err := q.js.CreateStream(ctx, cfg); err != nil {
+			return fmt.Errorf("begin the restore: %w", err)
+		}
 	}
 	for _, name := range existing {
 		if err := q.js.DeleteStream(ctx, name); err != nil {
@@ -139,7 +200,7 @@ func (q *Queue) lineUpAgain(ctx context.Context, since time.Time) (count int, er
 // lineUp lines an event up, unless its journal says that nothing is left to do or a person has to look at it.
 func (q *Queue) lineUp(ctx context.Context, en entry) (bool, error) {
 	key := en.event.Key()
-	j, marks, err := q.memory.peek(ctx, key)
+	j, marks, err := q.memory.peek(ctx, key, en.seal)
 	if err != nil || marks.Discarded || j.chapter(&marks) == finished {
 		return false, err
 	}

@@ -94,7 +94,8 @@ func (d *draft) logged(r *router, it *item, msg *nats.Msg, seq uint64) {
 		return
 	}
 	lane, _ := events.ParsePriority(msg.Header.Get(headerLane))
-	en := entry{event: it.event, seq: seq, size: len(it.body), origin: it.origin, group: msg.Header.Get(headerGroup), lane: lane, contact: msg.Header.Get(headerContact)}
+	en := entry{event: it.event, seq: seq, size: len(it.body), origin: it.origin, group: msg.Header.Get(headerGroup), lane: lane, contact: msg.Header.Get(headerContact),
+		seal: parseSeal(seq, msg.Header.Get(headerSeal))}
 	r.q.routed.put(seq, en, en.size)
 	d.point(pointer{Key: it.key, Seq: seq, Size: en.size}, en.group, lane, en.contact)
 }
@@ -140,6 +141,12 @@ func (r *router) prune(ctx context.Context) error {
 
 // fail keeps an event that needs a person, and says so.
 func (q *Queue) fail(ctx context.Context, s *Slot, job string) error {
+	s.Detail = conceal(s.Detail, s.Event)
+	if s.private() {
+		if err := q.secureDeleteLast(ctx, streamFailed, failedSubject(s.Account, s.Key)); err != nil {
+			return err
+		}
+	}
 	if _, err := q.putSlot(ctx, s); err != nil {
 		return err
 	}

@@ -85,6 +85,13 @@ func (g *group) record(ctx context.Context, t *taken, v events.Verdict) error {
 		State: v.State(), Reason: v.Reason, Attempt: v.Attempt, Detail: v.Detail, Step: v.Step, Steps: v.Steps,
 		Rules: v.Rules, Job: t.pointer.Job,
 	}
+	if v.Kind != events.VerdictSnooze && says(&o) { // whoever snoozes says why in words of our own
+		en, err := g.q.entry(ctx, t.pointer.Seq)
+		if err != nil && !isUnknown(err) {
+			return err
+		}
+		concealAll(&o, en.event)
+	}
 	switch v.Kind {
 	case events.VerdictMove:
 		return g.move(ctx, t)
@@ -137,7 +144,7 @@ func (g *group) takeBack(t *taken) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), settleFor)
 	defer cancel()
-	if err := g.q.dropSlot(ctx, t.slot); err != nil {
+	if err := g.q.dropSlot(ctx, nil, t.slot); err != nil {
 		g.q.log.Error("an event that another process has taken over may be listed as failed", "key", t.pointer.Key, "err", err)
 	}
 }

@@ -74,7 +74,7 @@ func TestParkingWaitsForNobody(t *testing.T) {
 	e := event("1", "a@example.com")
 	accept(t, b.Queue, e)
 	g, d := handed(t, b)
-	journal := b.memory.hold(e.Key(), false)
+	journal := b.memory.hold(e.Key(), false, seal{})
 	defer b.memory.release(e.Key())
 	journal.mu.Lock() // as a write does until it is durable
 	settled := make(chan error, 1)
