@@ -44,14 +44,19 @@ FUZZ = $(shell grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9]*' cmd inte
 
 # Each package is built once, and what the fuzzer finds interesting goes to a folder of its own instead of Go's build
 # cache: a run depends on nothing but the seeds that are checked in. FUZZCACHE=folder keeps it from one run to the next.
+# On a busy machine Go 1.26 may report the end of the time itself as a failure (go.dev/issue/75804, mended in 1.27): without
+# a failing input that is none.
 .PHONY: fuzz
 fuzz: ## fuzz everything that parses bytes from outside, FUZZTIME (1m) each; FUZZ='internal/events:FuzzEvent' for one
 	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && for t in $(FUZZ); do \
 	  folder=$${t%:*}; name=$${t#*:}; bin="$$work/$$(echo "$$folder" | tr / -).test"; \
 	  test -e "$$bin" || $(GO) test -c -fuzz . -o "$$bin" "./$$folder" || exit 1; \
 	  echo "== $$t"; \
-	  (cd "$$folder" && "$$bin" -test.run '^$$' -test.fuzz "^$$name$$" -test.fuzztime "$${FUZZTIME:-1m}" \
-	    -test.fuzzcachedir "$(or $(abspath $(FUZZCACHE)),$$work/corpus)/$$name") || exit 1; \
+	  (cd "$$folder" && "$$bin" -test.run '^$$' -test.fuzz "^$$name$$" -test.fuzztime "$${FUZZTIME:-1m}" -test.fuzzminimizetime 1s \
+	    -test.fuzzcachedir "$(or $(abspath $(FUZZCACHE)),$$work/corpus)/$$name") >"$$work/said" 2>&1; failed=$$?; \
+	  cat "$$work/said"; \
+	  test $$failed = 0 || { grep -q '^ *context deadline exceeded$$' "$$work/said" && ! grep -qE 'Failing input|panic:' "$$work/said" && \
+	    echo "the time was over; no failing input"; } || exit 1; \
 	done
 
 .PHONY: fuzz-ci
