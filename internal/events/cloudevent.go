@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// cloudEvent is the wire form of an Event. Attribute names follow CloudEvents 1.0: lower-case letters and digits.
+// cloudEvent is the wire form of an Event; AppendJSON writes it. Attribute names follow CloudEvents 1.0: lower-case letters and digits.
 type cloudEvent struct {
 	SpecVersion     string    `json:"specversion"`
 	ID              string    `json:"id"`
@@ -31,19 +31,7 @@ type cloudEvent struct {
 }
 
 // MarshalJSON writes a CloudEvent in structured mode.
-func (e Event) MarshalJSON() ([]byte, error) {
-	ce := cloudEvent{
-		SpecVersion: "1.0", ID: e.ID, Source: "/accounts/" + e.Account + "/sources/" + e.Source, Type: e.Type,
-		Subject: e.Subject, Time: e.Time, DataContentType: "application/json",
-		Account: e.Account, Via: e.Source, Kind: e.Kind, Received: e.Received, TraceParent: e.TraceParent,
-		Rule: e.Rule, Priority: e.Priority, Enrich: e.Enrich,
-		Data: e.Data,
-	}
-	if !e.Updated.IsZero() {
-		ce.Updated = &e.Updated
-	}
-	return json.Marshal(ce)
-}
+func (e Event) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil) }
 
 // UnmarshalJSON reads what MarshalJSON wrote. It is not for input from outside: sources parses that.
 func (e *Event) UnmarshalJSON(b []byte) error {

@@ -69,9 +69,11 @@ func (m *Money) UnmarshalJSON(b []byte) error {
 		if err := json.Unmarshal(b, &text); err != nil {
 			return err
 		}
-	} else if d, err := decimal.NewFromString(text); err != nil || d.Exponent() < -maxMoneyText || d.Exponent() > maxMoneyText {
-		return fmt.Errorf("%.40s is not a decimal amount", text)
 	} else if strings.ContainsAny(text, "eE") {
+		d, err := decimal.NewFromString(text)
+		if err != nil || d.Exponent() < -maxMoneyText || d.Exponent() > maxMoneyText {
+			return fmt.Errorf("%.40s is not a decimal amount", text)
+		}
 		text = d.String()
 	}
 	parsed, err := ParseMoney(text)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -203,6 +204,13 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	if r.ContentLength > limit {
 		return nil, tooLarge
 	}
+	if r.ContentLength > 0 && r.ContentLength <= trustedLength { // net/http reads no further
+		body := make([]byte, r.ContentLength)
+		if _, err := io.ReadFull(r.Body, body); err != nil {
+			return nil, unreadable(err)
+		}
+		return body, nil
+	}
 	var body bytes.Buffer // as large as the sender says from the start, but no promise of much makes it large
 	body.Grow(int(min(max(r.ContentLength, 0), trustedLength)) + bytes.MinRead)
 	_, err := body.ReadFrom(http.MaxBytesReader(nil, r.Body, limit))
@@ -213,7 +221,11 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	if errors.As(err, &over) {
 		return nil, tooLarge
 	}
-	return nil, &failure{status: http.StatusBadRequest, outcome: "refused", detail: "the body could not be read", cause: err}
+	return nil, unreadable(err)
+}
+
+func unreadable(cause error) *failure {
+	return &failure{status: http.StatusBadRequest, outcome: "refused", detail: "the body could not be read", cause: cause}
 }
 
 func writeReply(w http.ResponseWriter, reply sources.Reply, body accepted) {

@@ -164,7 +164,13 @@ func (a *accepting) without(known []bool) *accepting {
 
 // commit writes one bundle and answers everybody in it.
 func (in *intake) commit(group []*accepting) {
-	var body []byte
+	size := 0
+	for _, a := range group {
+		for _, line := range a.lines {
+			size += len(line) + 1
+		}
+	}
+	body := make([]byte, 0, size)
 	counts := map[string]int{}
 	for _, a := range group {
 		for i, line := range a.lines {

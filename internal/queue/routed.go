@@ -277,9 +277,12 @@ func publisherHeaders(h nats.Header) nats.Header {
 	return kept
 }
 
-// encodeEvent gives the stored form. Asking the event itself spares the package json a second look at all of it.
+// encodedSize is room for what an event holds besides its raw body.
+const encodedSize = 1 << 10
+
+// encodeEvent gives the stored form.
 func encodeEvent(e *events.Event) ([]byte, error) {
-	body, err := e.MarshalJSON()
+	body, err := e.AppendJSON(make([]byte, 0, len(e.Data.Raw)+encodedSize))
 	if err != nil {
 		return nil, fmt.Errorf("encode the event: %w", err)
 	}

@@ -2,7 +2,6 @@ package sources
 
 import (
 	"bytes"
-	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -31,22 +30,27 @@ var (
 )
 
 // decode reads a body by what it looks like, because Content-Type cannot be relied on: WooCommerce sends its ping
-// without one that fits, forms come as text/plain. The text is converted to UTF-8 first.
-func decode(body []byte, contentType string) (any, error) {
-	mediaType, params, _ := mime.ParseMediaType(contentType)
+// without one that fits, forms come as text/plain. The text is converted to UTF-8 first. asJSON is the body itself where it
+// is JSON: it may share memory with it.
+func decode(body []byte, contentType string) (v any, asJSON []byte, err error) {
+	mediaType, params := contentType, map[string]string(nil)
+	if contentType != "application/json" { // as nearly always
+		mediaType, params, _ = mime.ParseMediaType(contentType)
+	}
 	body = toUTF8(body, params["charset"])
 	trimmed := bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
 	switch {
 	case len(trimmed) == 0:
-		return nil, errEmptyBody
+		return nil, nil, errEmptyBody
 	case trimmed[0] == '<':
-		return decodeXML(trimmed)
-	case mediaType == "application/x-www-form-urlencoded" && !bytes.ContainsAny(trimmed[:1], "{["):
-		return decodeForm(string(trimmed), params["charset"])
-	case looksLikeForm(trimmed):
-		return decodeForm(string(trimmed), params["charset"])
+		v, err = decodeXML(trimmed)
+	case mediaType == "application/x-www-form-urlencoded" && !bytes.ContainsAny(trimmed[:1], "{["), looksLikeForm(trimmed):
+		v, err = decodeForm(string(trimmed), params["charset"])
+	default:
+		asJSON = trimmed
+		v, err = decodeJSON(trimmed)
 	}
-	return decodeJSON(trimmed)
+	return v, asJSON, err
 }
 
 // looksLikeForm tells a=b from JSON: JSON that starts with a letter is true, false or null and has no equals sign.
@@ -72,37 +76,6 @@ func toUTF8(b []byte, charset string) []byte {
 		return bytes.ToValidUTF8(b, []byte("\ufffd"))
 	}
 	return out
-}
-
-// decodeJSON keeps numbers as they are written, so that ids beyond 2^53 and cents survive. Of duplicate keys the last
-// one counts, as in the senders' own languages. Depth is checked before anything is built.
-func decodeJSON(b []byte) (any, error) {
-	depth, inText := 0, false
-	for i := 0; i < len(b); i++ {
-		switch c := b[i]; {
-		case inText && c == '\\':
-			i++
-		case c == '"':
-			inText = !inText
-		case inText:
-		case c == '{' || c == '[':
-			if depth++; depth > maxDepth {
-				return nil, errTooDeep
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	decoder := json.NewDecoder(bytes.NewReader(b))
-	decoder.UseNumber()
-	var v any
-	if err := decoder.Decode(&v); err != nil {
-		return nil, fmt.Errorf("not JSON: %w", err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("not JSON: something follows the first value")
-	}
-	return v, nil
 }
 
 // decodeForm reads an urlencoded form; names like customer[address][0] make objects, as PHP means them. The charset is

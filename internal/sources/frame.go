@@ -72,6 +72,7 @@ type delivery struct {
 	now    time.Time
 	rest   string // what follows the address and its secret
 	parsed *tree
+	asJSON []byte // the body as it was decoded, where it is JSON
 	err    error
 }
 
@@ -83,9 +84,9 @@ func (d *delivery) body() (tree, error) {
 		if len(raw) == 0 && d.RawQuery != "" {
 			raw, contentType = []byte(d.RawQuery), "application/x-www-form-urlencoded"
 		}
-		v, err := decode(raw, contentType)
+		v, asJSON, err := decode(raw, contentType)
 		t := newTree(v)
-		d.parsed, d.err = &t, err
+		d.parsed, d.asJSON, d.err = &t, asJSON, err
 	}
 	return *d.parsed, d.err
 }

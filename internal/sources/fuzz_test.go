@@ -166,7 +166,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		var v any
 		var err error
-		bounded(t, len(body), func() { v, err = decode(body, contentType) })
+		bounded(t, len(body), func() { v, _, err = decode(body, contentType) })
 		if err != nil {
 			return
 		}

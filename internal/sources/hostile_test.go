@@ -141,11 +141,11 @@ func TestHostileXML(t *testing.T) {
 	deep := strings.Repeat("<a>", 100) + strings.Repeat("</a>", 100)
 	bomb := `<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><x>&b;</x>`
 	for _, body := range []string{deep, bomb, "<a>", "<a></b>", "<!-- -->", "<"} {
-		if v, err := decode([]byte(body), ""); err == nil {
+		if v, _, err := decode([]byte(body), ""); err == nil {
 			t.Errorf("%.40s: %v", body, v)
 		}
 	}
-	v, err := decode([]byte(`<?xml version="1.0" encoding="windows-1252"?><r><n>Ad`+"\xe9"+`le</n><l>1</l><l>2</l></r>`), "text/xml; charset=windows-1252")
+	v, _, err := decode([]byte(`<?xml version="1.0" encoding="windows-1252"?><r><n>Ad`+"\xe9"+`le</n><l>1</l><l>2</l></r>`), "text/xml; charset=windows-1252")
 	if err != nil || newTree(v).get("n") != "Adéle" || newTree(v).get("l.1") != "2" {
 		t.Error(v, err)
 	}

@@ -3,7 +3,6 @@ package sources
 import (
 	"encoding/json"
 	"slices"
-	"unicode/utf8"
 )
 
 // Limits of what one delivery may grow to. Every fact of it carries the body: a body of a megabyte with ten thousand
@@ -20,8 +19,8 @@ func (s *source) raw(d *delivery) json.RawMessage {
 		return nil
 	}
 	strip := slices.ContainsFunc(s.strip, func(name string) bool { return !body.at(name).empty() })
-	if !strip && utf8.Valid(d.Body) && json.Valid(d.Body) {
-		return slices.Clone(d.Body)
+	if !strip && d.asJSON != nil {
+		return d.asJSON
 	}
 	return s.rawOf(body.v)
 }

@@ -167,7 +167,7 @@ func anyOf(names ...string) string {
 
 // setField puts a value into a signed body, JSON or form.
 func setField(out *Signed, field, value string) error {
-	v, err := decode(out.Body, out.Header.Get("Content-Type"))
+	v, _, err := decode(out.Body, out.Header.Get("Content-Type"))
 	if err != nil {
 		return err
 	}

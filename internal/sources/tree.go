@@ -57,12 +57,12 @@ func (t tree) at(path string) tree {
 
 func (t tree) walk(path string) tree {
 	for {
-		if m, ok := t.v.(map[string]any); ok {
+		head, tail, more := strings.Cut(path, ".")
+		if m, ok := t.v.(map[string]any); ok && more {
 			if v, ok := m[path]; ok {
 				return tree{v: v, doc: t.doc}
 			}
 		}
-		head, tail, more := strings.Cut(path, ".")
 		switch v := t.v.(type) {
 		case map[string]any:
 			t.v = v[head]
@@ -178,12 +178,14 @@ func (t tree) money() events.Money {
 	if text == "" {
 		return ""
 	}
-	b := []byte(text)
-	if _, number := t.v.(json.Number); !number {
-		b, _ = json.Marshal(text)
-	}
 	var m events.Money
-	if err := m.UnmarshalJSON(b); err != nil {
+	var err error
+	if _, number := t.v.(json.Number); number {
+		err = m.UnmarshalJSON([]byte(text))
+	} else {
+		m, err = events.ParseMoney(text)
+	}
+	if err != nil {
 		t.doc.bad = append(t.doc.bad, fmt.Sprintf("%s: %v", t.path, err))
 	}
 	return m
@@ -209,7 +211,7 @@ const maxExponent = 30
 // number is a decimal number of a sane size.
 func (t tree) number() (decimal.Decimal, bool) {
 	text := t.text()
-	if text == "" || len(text) > 2*maxExponent {
+	if text == "" || len(text) > 2*maxExponent || strings.ContainsAny(text, ":TZ") { // times are asked for their number, too
 		return decimal.Zero, false
 	}
 	d, err := decimal.NewFromString(text)
@@ -255,7 +257,11 @@ func (t tree) time() time.Time {
 		}
 		return time.Time{}
 	}
-	for _, layout := range timeLayouts {
+	layouts := timeLayouts
+	if len(text) == len(timeLayouts[1]) { // without a zone, as shops write nearly all of theirs
+		layouts = layouts[1:]
+	}
+	for _, layout := range layouts {
 		if at, err := time.Parse(layout, text); err == nil {
 			if at.Year() < 1970 || at.Year() > 9999 { // 0000-00-00 is MySQL's word for none
 				return time.Time{}

@@ -190,6 +190,7 @@ func wooOrder(body tree, action, shop string) []fact {
 		return nil
 	}
 	data := wooOrderData(body, shop)
+	whole := data
 	modified, paid := body.at(wooModified).time(), wooPaid(body)
 	renewed := wooRenewal(body)
 	var facts []fact
@@ -215,7 +216,7 @@ func wooOrder(body tree, action, shop string) []fact {
 	case status == "cancelled":
 		add("order.cancelled", id, modified, data)
 	}
-	return append(facts, wooRefunds(body, modified, wooOrderData(body, shop))...)
+	return append(facts, wooRefunds(body, modified, whole)...)
 }
 
 // wooPaid is when an order was paid. The legacy API says only that it was.
