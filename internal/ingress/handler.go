@@ -117,9 +117,9 @@ func (h *Handler) hook(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) take(r *http.Request, seen *Seen) (sources.Reply, accepted, error) {
 	account, source := r.PathValue("account"), r.PathValue("source")
 	route, known := h.Route(account, source)
-	limit := int64(1 << 20)
+	limit := int64(strangersBody)
 	if known {
-		seen.Account, seen.Source, limit = account, source, route.MaxBody
+		seen.Account, seen.Source, limit = account, source, max(limit, route.MaxBody)
 	}
 	body, err := readBody(r, limit)
 	if err != nil {
@@ -130,7 +130,7 @@ func (h *Handler) take(r *http.Request, seen *Seen) (sources.Reply, accepted, er
 	}
 	if !known {
 		sources.Dummy(req) // the same work as for a known source, so that time tells nothing either
-		return sources.Reply{}, accepted{}, notAuthentic(errors.New("no such account or source"))
+		return sources.Reply{}, accepted{}, stranger(r.Method)
 	}
 	reply, batch, err := route.Source.Open(r.Context(), req)
 	if err != nil {
@@ -139,6 +139,9 @@ func (h *Handler) take(r *http.Request, seen *Seen) (sources.Reply, accepted, er
 			f.allow = m.Methods()
 		}
 		return sources.Reply{}, accepted{}, f
+	}
+	if int64(len(body)) > route.MaxBody { // not before: a stranger would learn which sources there are
+		return sources.Reply{}, accepted{}, tooLarge()
 	}
 	seen.Events, seen.Why = len(batch), reply.Why
 	if err := h.pace(route, len(batch)); err != nil {
@@ -192,6 +195,10 @@ func (h *Handler) store(r *http.Request, batch []events.Event) (accepted, error)
 	return answer, nil
 }
 
+// strangersBody is how much is read at least, whoever sends: a source with a lower max_body is told by its answer from an
+// address where there is none only to those who are authentic.
+const strangersBody = 1 << 20
+
 // trustedLength is how much room a Content-Length gets before the bytes are there.
 const trustedLength = 64 << 10
 
@@ -200,9 +207,8 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
 		return nil, &failure{status: http.StatusUnsupportedMediaType, outcome: "refused", detail: "compressed bodies are not taken: the signature covers the bytes as sent"}
 	}
-	tooLarge := &failure{status: http.StatusRequestEntityTooLarge, outcome: "too_large", detail: "the body is larger than this source may send (max_body)"}
 	if r.ContentLength > limit {
-		return nil, tooLarge
+		return nil, tooLarge()
 	}
 	if r.ContentLength > 0 && r.ContentLength <= trustedLength { // net/http reads no further
 		body := make([]byte, r.ContentLength)
@@ -219,7 +225,7 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	}
 	var over *http.MaxBytesError
 	if errors.As(err, &over) {
-		return nil, tooLarge
+		return nil, tooLarge()
 	}
 	return nil, unreadable(err)
 }

@@ -224,3 +224,42 @@ func FuzzHook(f *testing.F) {
 		}
 	})
 }
+
+// TestAccountsCannotBeToldApart: whatever a stranger tries, a source that is there answers as one that is not, to the byte.
+func TestAccountsCannotBeToldApart(t *testing.T) {
+	made, mistakes := sources.New("shop", "default", sources.Config{Kind: "woocommerce", Secret: sources.Secrets{secret.New("a-secret")}}, sources.Deps{})
+	if len(mistakes) > 0 {
+		t.Fatal(mistakes)
+	}
+	d := &door{}
+	srv := httptest.NewServer(New(Options{
+		Intake: d, Observe: d.observe, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Route: func(_, source string) (Route, bool) { return Route{Source: made, MaxBody: 1000}, source == "shop" },
+	}))
+	defer srv.Close()
+	ask := func(method, source, body string) string {
+		req, err := http.NewRequestWithContext(t.Context(), method, srv.URL+"/hooks/default/"+source, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := srv.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Header.Del("Date")
+		return fmt.Sprintln(res.Status, res.Header, string(text))
+	}
+	for _, method := range []string{"POST", "GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "BREW"} {
+		for _, size := range []int{0, 999, 1001, 1<<20 - 1, 1<<20 + 1} {
+			body := strings.Repeat("x", size)
+			if known, unknown := ask(method, "shop", body), ask(method, "nobody", body); known != unknown {
+				t.Errorf("%s of %d bytes: %s unknown: %s", method, size, known, unknown)
+			}
+		}
+	}
+}

@@ -39,6 +39,22 @@ func notAuthentic(cause error) *failure {
 		detail: "the request is not authentic: check the address and the secret"}
 }
 
+// stranger is the answer where there is no such source: that of a source that takes POST, as most do, and knows none of
+// the sender's secrets.
+func stranger(method string) *failure {
+	cause := errors.New("no such account or source")
+	if method == http.MethodPost {
+		return notAuthentic(cause)
+	}
+	f := refused(sources.MethodNotTaken())
+	f.cause, f.allow = cause, []string{http.MethodPost}
+	return f
+}
+
+func tooLarge() *failure {
+	return &failure{status: http.StatusRequestEntityTooLarge, outcome: "too_large", detail: "the body is larger than this source may send (max_body)"}
+}
+
 // ErrTooLarge is what an Intake answers, wrapped or not, to an event that it can never take.
 var ErrTooLarge = errors.New("the event is larger than can be stored")
 

@@ -309,6 +309,10 @@ func (g *group) take(ctx context.Context, ln *lane, m jetstream.Msg) error {
 	if errors.Is(err, ErrUnknownEvent) {
 		return g.gone(ctx, t, m)
 	}
+	var unreadable *unreadableEntry
+	if errors.As(err, &unreadable) {
+		return g.failUnreadable(ctx, t, m, unreadable)
+	}
 	if err != nil {
 		return err
 	}

@@ -64,8 +64,21 @@ func (q *Queue) entry(ctx context.Context, seq uint64) (entry, error) {
 	if err != nil {
 		return entry{}, fmt.Errorf("read the log: %w", err)
 	}
-	return parseEntry(msg.Header, msg.Data, msg.Sequence)
+	en, err := parseEntry(msg.Header, msg.Data, msg.Sequence)
+	if err != nil {
+		err = &unreadableEntry{account: token(part(msg.Subject, 1)), err: err}
+	}
+	return en, err
 }
+
+// unreadableEntry says that an entry of the log is there and cannot be read: reading it again would not help.
+type unreadableEntry struct {
+	account string
+	err     error
+}
+
+func (u *unreadableEntry) Error() string { return u.err.Error() }
+func (u *unreadableEntry) Unwrap() error { return u.err }
 
 // EventBySeq reads an event by its position in the log. ErrUnknownEvent when it was erased or has aged out.
 func (q *Queue) EventBySeq(ctx context.Context, seq uint64) (*events.Event, error) {

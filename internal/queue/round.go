@@ -107,6 +107,11 @@ func (r *router) seen(ctx context.Context, d *draft, it *item, seq uint64) error
 	if errors.Is(err, ErrUnknownEvent) {
 		return nil // aged out or erased since
 	}
+	var unreadable *unreadableEntry
+	if errors.As(err, &unreadable) {
+		r.q.log.Error("an entry of the log cannot be read; what came for it once more is dropped", "seq", seq, "key", it.key, "err", err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}

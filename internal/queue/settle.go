@@ -15,7 +15,7 @@ import (
 // settleFor is how long a verdict is tried to be recorded: longer than a stream without a leader takes.
 const settleFor = 20 * time.Second
 
-// settle records a verdict and acts on it. Here, in gone and in the router's handle are the only acknowledgements. A
+// settle records a verdict and acts on it. Here, in gone, in failUnreadable and in the router's handle are the only acknowledgements. A
 // failure breaks the group's term: the hands drop the delivery, and everything unsettled is delivered anew, in order.
 func (g *group) settle(ctx context.Context, t *taken, v events.Verdict) error {
 	g.mu.Lock()
@@ -181,6 +181,19 @@ func (g *group) gone(ctx context.Context, t *taken, m jetstream.Msg) error {
 		Detail: "the log does not hold the event any more",
 	}
 	if err := g.q.Record(ctx, o); err != nil {
+		return err
+	}
+	return acknowledge(ctx, m)
+}
+
+// failUnreadable puts a pointer whose event stands in the log and cannot be read where a person sees it.
+func (g *group) failUnreadable(ctx context.Context, t *taken, m jetstream.Msg, cause *unreadableEntry) error {
+	g.q.log.Error("an event of the log cannot be read; it failed", "seq", t.pointer.Seq, "key", t.pointer.Key, "err", cause)
+	s := &Slot{
+		Key: t.pointer.Key, Account: cause.account, Seq: t.pointer.Seq, State: events.Failed, Reason: events.Internal, At: g.q.opt.Now().UTC(),
+		Detail: "the event stands in the log and cannot be read; the log of the bridge says why, and the sender may be asked to send it again under another id",
+	}
+	if err := g.q.fail(ctx, s, t.pointer.Job); err != nil {
 		return err
 	}
 	return acknowledge(ctx, m)

@@ -149,7 +149,7 @@ func (s *source) admit(d *delivery) error {
 		}
 	}
 	if !slices.Contains(s.kind.Methods, d.Method) {
-		return &Refusal{Status: http.StatusMethodNotAllowed, Public: "this method is not taken here"}
+		return MethodNotTaken()
 	}
 	d.rest = d.SubPath
 	if want := s.cfg.PathSecret; !want.Empty() {
@@ -375,4 +375,9 @@ func cleanHeader(text string, longest int) string {
 		return r
 	}, text)
 	return text[:min(len(text), longest)]
+}
+
+// MethodNotTaken is the refusal of a request whose method the sender's kind has no use for.
+func MethodNotTaken() *Refusal {
+	return &Refusal{Status: http.StatusMethodNotAllowed, Public: "this method is not taken here"}
 }
