@@ -11,6 +11,7 @@ import (
 type errand struct {
 	turn    chan struct{}               // holds one
 	waiting [len(events.Priorities)]int // how many wait; the planner's lock guards it
+	users   int                         // of one that is kept by key: who has it; the lock of lookups guards it
 }
 
 func newErrand() *errand { return &errand{turn: make(chan struct{}, 1)} }

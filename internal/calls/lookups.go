@@ -45,15 +45,37 @@ func (l *lookups) forget(key lookupKey) {
 	delete(l.ids, key)
 }
 
-func (l *lookups) errand(key lookupKey) *errand {
+// errand gives the errand for a key. done must be called when it is not needed any more: the last one takes it away.
+func (l *lookups) errand(key lookupKey) (e *errand, done func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := l.errands[key]
-	if e == nil {
+	if e = l.errands[key]; e == nil {
 		e = newErrand()
 		l.errands[key] = e
 	}
-	return e
+	e.users++
+	return e, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if e.users--; e.users == 0 {
+			delete(l.errands, key)
+		}
+	}
+}
+
+// mostIDs is how many ids are remembered. Beyond it some are forgotten, which costs a look-up each.
+const mostIDs = 20_000
+
+func (l *lookups) remember(key lookupKey, id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for old := range l.ids {
+		if len(l.ids) < mostIDs {
+			break
+		}
+		delete(l.ids, old)
+	}
+	l.ids[key] = id
 }
 
 // foundID gives what is remembered, or else asks.
@@ -61,7 +83,9 @@ func (t *task) foundID(ctx context.Context, key lookupKey, ask func() (string, e
 	if id := t.found.known(key); id != "" {
 		return id, nil
 	}
-	leave, err := t.enter(ctx, t.found.errand(key))
+	e, done := t.found.errand(key)
+	defer done()
+	leave, err := t.enter(ctx, e)
 	if err != nil {
 		return "", err
 	}
@@ -71,9 +95,7 @@ func (t *task) foundID(ctx context.Context, key lookupKey, ask func() (string, e
 	}
 	id, err := ask()
 	if err == nil {
-		t.found.mu.Lock()
-		defer t.found.mu.Unlock()
-		t.found.ids[key] = id
+		t.found.remember(key, id)
 	}
 	return id, err
 }
