@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"iter"
 	"net/url"
 	"strings"
@@ -64,10 +63,7 @@ func (c *Client) AchieveGoal(ctx context.Context, integration, call, contactID s
 }
 
 // lacksOperation tells that the gateway, not Keap, refused the address: nothing was done.
-func lacksOperation(err error) bool {
-	var e *Error
-	return errors.As(err, &e) && (e.Kind == KindMissing || e.Kind == KindNotFound && e.Code != "")
-}
+func lacksOperation(err error) bool { return KindOf(err) == KindMissing }
 
 func goalResults(in []goalWire) []GoalResult {
 	var out []GoalResult

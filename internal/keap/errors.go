@@ -27,7 +27,7 @@ const (
 	KindDenied     Kind = "denied"     // 401, confirmed
 	KindForbidden  Kind = "forbidden"  // 403
 	KindNotFound   Kind = "not_found"  // 404 of Keap itself: no such contact, tag, …
-	KindMissing    Kind = "missing"    // 405, 501: this Keap has no such operation
+	KindMissing    Kind = "missing"    // 405, 501, a 404 of the gateway: this Keap has no such operation
 	KindConflict   Kind = "conflict"   // 409
 	KindTooLarge   Kind = "too_large"  // 413, 414: fewer ids in one call
 	KindThrottled  Kind = "throttled"  // 429; Throttle says which window, RetryAfter how long

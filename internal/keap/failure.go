@@ -120,6 +120,9 @@ func (a *answer) failure(r request) *Error {
 	if !shaped && (kind == KindNotFound || kind == KindMissing && a.status == 405) && describeBody(a.body) == htmlBody {
 		kind = KindWrongURL
 	}
+	if kind == KindNotFound && code != "" { // the gateway knows no such path: Keap itself has no codes for what is not there
+		kind = KindMissing
+	}
 	e := &Error{
 		Kind: kind, Operation: r.operation, Status: a.status, Code: code, Hint: hints[kind],
 		Sent: true, Answered: true, RetryAfter: a.observed.RetryAfter,

@@ -32,10 +32,11 @@ func asError(t *testing.T, err error) *Error {
 
 // The shapes in which Keap and its gateway refuse.
 const (
-	saysV1    = `{"message":"BILLING Region is invalid"}`
-	saysV2    = `{"code":404,"message":"Contact not found","status":"NOT_FOUND","details":[]}`
-	saysFault = `{"fault":{"faultstring":"Invalid Access Token","detail":{"errorcode":"keymanagement.service.invalid_access_token"}}}`
-	saysHTML  = "<html><body>Bad gateway</body></html>"
+	saysV1      = `{"message":"BILLING Region is invalid"}`
+	saysNoProxy = `{"fault":{"faultstring":"Unable to identify proxy for this path","detail":{"errorcode":"messaging.adaptors.http.flow.ApplicationNotFound"}}}`
+	saysV2      = `{"code":404,"message":"Contact not found","status":"NOT_FOUND","details":[]}`
+	saysFault   = `{"fault":{"faultstring":"Invalid Access Token","detail":{"errorcode":"keymanagement.service.invalid_access_token"}}}`
+	saysHTML    = "<html><body>Bad gateway</body></html>"
 )
 
 // statuses are answers and what becomes of them.
@@ -50,6 +51,7 @@ var statuses = []struct {
 	{403, saysV1, KindForbidden, "Keap answered 403 Forbidden: BILLING Region is invalid"},
 	{404, saysV2, KindNotFound, "Keap answered 404 Not Found: Contact not found"},
 	{404, ``, KindNotFound, "Keap answered 404 Not Found"},
+	{404, saysNoProxy, KindMissing, "Keap answered 404 Not Found: Unable to identify proxy for this path"},
 	{404, saysHTML, KindWrongURL, "the answer (404) is not from Keap's API"},
 	{405, saysHTML, KindWrongURL, "the answer (405) is not from Keap's API"},
 	{405, saysV2, KindMissing, "Keap answered 405 Method Not Allowed: Contact not found"},
