@@ -90,8 +90,10 @@ const (
 	pace = 1.4
 	// leastPace is what is kept of that where the minute allows a higher rate (OAuth2: 25 a second, 1,500 a minute).
 	leastPace = 1.1
-	// minuteSpan is the rolling minute with the same margin; it costs 0.1 % of the throughput.
-	minuteSpan = time.Minute + 60*time.Millisecond
+	// minuteSpan is the rolling minute with a margin for requests that arrive late: a call may be a quarter of a second longer on
+	// its way than the one that takes its place a minute later. It costs 0.4 % of the throughput. With 60 ms one call of
+	// 208,721 in a long torture on a busy machine met a full minute.
+	minuteSpan = time.Minute + 250*time.Millisecond
 	// midnightGuard is how far from 00:00 UTC a call counts for both days: the server's clock is known to a second.
 	midnightGuard = 2 * time.Second
 	// headroom is what lower classes leave free of each rolling minute, so that urgent work finds a place at once.
