@@ -22,7 +22,7 @@ type seal struct {
 	key []byte // nil: an entry of an earlier version has none, and its journal is stored as it is
 }
 
-// A sealed value is sealedForm, the entry's position (8 bytes, big-endian), a nonce and the ciphertext. A value that is
+// A sealed value is sealedForm, the entry's position (8 bytes, big-endian), and the ciphertext behind its random nonce. A value that is
 // not sealed is JSON, which begins otherwise.
 const (
 	sealedForm = 1
@@ -53,7 +53,7 @@ func (s seal) cipher() (cipher.AEAD, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cipher.NewGCM(block)
+	return cipher.NewGCMWithRandomNonce(block)
 }
 
 // close encrypts a value; without a key it stays as it is.
@@ -65,12 +65,10 @@ func (s seal) close(value []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("seal the memory of steps: %w", err)
 	}
-	head := make([]byte, sealedHead, sealedHead+c.NonceSize()+len(value)+c.Overhead())
+	head := make([]byte, sealedHead, sealedHead+len(value)+c.Overhead())
 	head[0] = sealedForm
 	binary.BigEndian.PutUint64(head[1:], s.seq)
-	nonce := head[sealedHead : sealedHead+c.NonceSize()]
-	_, _ = rand.Read(nonce)
-	return c.Seal(head[:sealedHead+c.NonceSize()], nonce, value, head[:sealedHead]), nil
+	return c.Seal(head, nil, value, head), nil
 }
 
 // open decrypts a value that close made.
@@ -79,11 +77,10 @@ func (s seal) open(value []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the memory of steps: %w", err)
 	}
-	if len(value) < sealedHead+c.NonceSize() {
+	if len(value) < sealedHead {
 		return nil, errors.New("open the memory of steps: the value is cut short")
 	}
-	nonce, text := value[sealedHead:sealedHead+c.NonceSize()], value[sealedHead+c.NonceSize():]
-	plain, err := c.Open(nil, nonce, text, value[:sealedHead])
+	plain, err := c.Open(nil, nil, value[sealedHead:], value[:sealedHead])
 	if err != nil {
 		return nil, fmt.Errorf("open the memory of steps: %w", err)
 	}
