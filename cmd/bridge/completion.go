@@ -73,7 +73,7 @@ func (g *globals) quietly() *config.Config {
 	if err != nil {
 		return nil
 	}
-	cfg, err := config.Load(e.Config)
+	cfg, _, err := config.LoadValid(e.Config)
 	if err != nil {
 		return nil
 	}

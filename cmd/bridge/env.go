@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -66,6 +67,19 @@ func configError(err error) error {
 		return &usageError{err, "bridge check lists what is wrong, and says when it is right"}
 	}
 	return err
+}
+
+// configured reads the configuration for a command about one account and, unless it is "", a source of it. A mistake in
+// another file of a directory does not stop it.
+func configured(path, account, source string) (*config.Config, error) {
+	cfg, wrong, err := config.LoadValid(path)
+	if err != nil {
+		return nil, configError(err)
+	}
+	if cfg.Accounts[account] == nil && len(wrong) > 0 {
+		return nil, configError(fmt.Errorf("account %q is not in the files without mistakes; mistakes are\n%w", account, config.Joined(wrong)))
+	}
+	return cfg, named(cfg, account, source)
 }
 
 // named tells whether a configuration has an account and, unless it is "", a source of it.

@@ -85,9 +85,9 @@ func (g *globals) runImport(cmd *cobra.Command, im *importing) (err error) {
 	if err != nil {
 		return err
 	}
-	cfg, err := config.Load(e.Config)
+	cfg, err := configured(e.Config, im.account, im.source)
 	if err != nil {
-		return configError(err)
+		return err
 	}
 	if err := im.find(cfg); err != nil {
 		return err
@@ -124,12 +124,6 @@ func (g *globals) runImport(cmd *cobra.Command, im *importing) (err error) {
 // find checks what the flags name, so that a million rows do not fail one by one.
 func (im *importing) find(cfg *config.Config) error {
 	im.rules = cfg.Accounts[im.account]
-	if im.rules == nil {
-		return usagef("bridge check lists the accounts", "account %q is not in the configuration", im.account)
-	}
-	if _, ok := im.rules.Sources[im.source]; !ok {
-		return usagef("sources of kind nats fit imports", "account %q has no source %q", im.account, im.source)
-	}
 	if names := im.rules.Set.Names(); !slices.Contains(names, im.rule) {
 		return usagef("its rules are "+strings.Join(names, ", "), "account %q has no rule %q", im.account, im.rule)
 	}

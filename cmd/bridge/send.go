@@ -41,11 +41,8 @@ func (g *globals) send(cmd *cobra.Command, d app.Delivery, file string) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := config.Load(e.Config)
+	cfg, err := configured(e.Config, d.Account, d.Source)
 	if err != nil {
-		return configError(err)
-	}
-	if err := named(cfg, d.Account, d.Source); err != nil {
 		return err
 	}
 	if d.Body, err = readInput(cmd.InOrStdin(), file); err != nil {

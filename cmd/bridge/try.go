@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"bridge/internal/app"
-	"bridge/internal/config"
 )
 
 func newTry(g *globals) *cobra.Command {
@@ -29,11 +28,8 @@ func newTry(g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			cfg, err := config.Load(e.Config)
+			cfg, err := configured(e.Config, req.Account, req.Source)
 			if err != nil {
-				return configError(err)
-			}
-			if err := named(cfg, req.Account, req.Source); err != nil {
 				return err
 			}
 			if req.Body, err = readInput(cmd.InOrStdin(), args[0]); err != nil {

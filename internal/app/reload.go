@@ -39,16 +39,26 @@ func (a *App) reload(ctx context.Context) error {
 // reloadNow puts what is valid in force and lists what is not.
 func (a *App) reloadNow() {
 	cfg, wrong := config.Reload(a.worlds.now.Load().cfg)
+	a.listMistakes(wrong)
+	a.worlds.use(cfg)
+	a.set.Log.Info("configuration loaded", "accounts", len(cfg.Accounts), "files with mistakes", len(wrong))
+}
+
+// listMistakes shows what is wrong in files to everybody who looks: log, status, console.
+func (a *App) listMistakes(wrong []config.FileMistakes) {
 	var problems []ops.Problem
 	for _, f := range wrong {
 		for _, m := range f.Mistakes {
 			problems = append(problems, ops.Problem{Where: place(m), Message: m.Text, Since: time.Now().UTC()})
-			a.set.Log.Error("the configuration has a mistake; its last good version stays in force", "at", place(m), "mistake", m.Text)
+			switch {
+			case f.Kept:
+				a.set.Log.Error("the configuration has a mistake; its last good version stays in force", "at", place(m), "mistake", m.Text)
+			case !a.set.Visitor: // a command says what matters itself
+				a.set.Log.Error("a file of the configuration has a mistake; its accounts are not served until it is right", "at", place(m), "mistake", m.Text)
+			}
 		}
 	}
 	a.live.report(problems)
-	a.worlds.use(cfg)
-	a.set.Log.Info("configuration loaded", "accounts", len(cfg.Accounts), "files with mistakes", len(wrong))
 }
 
 // configure replaces an account's configuration, or removes it when body is nil; it is in force when this returns.

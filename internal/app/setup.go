@@ -93,10 +93,12 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	}
 
 	// The configuration.
-	cfg, err := config.Load(env.Config)
+	cfg, wrong, err := config.LoadValid(env.Config)
 	if err != nil {
 		return nil, err
 	}
+	a.live = newLive(a)
+	a.listMistakes(wrong)
 	for _, w := range cfg.Warnings {
 		log.Warn("configuration", "warning", w.String())
 	}
@@ -129,7 +131,6 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a.live = newLive(a)
 	if err := a.openQueue(ctx, queue.Options{
 		URL: env.NatsURL, Creds: env.NatsCreds, DataDir: env.DataDir, Replicas: env.NatsReplicas, Fsync: env.Fsync, StoreKey: env.StoreKey,
 		Listen: env.NatsListen, Users: users, Spool: env.Spool, Retention: time.Duration(env.Retention), ParseIngest: a.front.parseIngest, Logger: log,

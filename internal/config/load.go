@@ -61,14 +61,33 @@ const maxFile = 64 << 20
 // or the body of one account, which is then named like the file. The error is Mistakes.
 func Load(path string) (*Config, error) {
 	c, wrong := load(nil, path, os.LookupEnv)
+	if all := Joined(wrong); len(all) > 0 {
+		return nil, all
+	}
+	return c, nil
+}
+
+// LoadValid reads a configuration as Load does, but leaves the files of a directory out that have mistakes, and lists them:
+// one account's mistake is no reason to serve none. The error is Mistakes, where no account is left.
+func LoadValid(path string) (*Config, []FileMistakes, error) {
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		c, err := Load(path)
+		return c, nil, err
+	}
+	c, wrong := load(&Config{Path: path}, path, os.LookupEnv)
+	if len(wrong) > 0 && len(c.Accounts) == 0 {
+		return nil, nil, Joined(wrong)
+	}
+	return c, wrong, nil
+}
+
+// Joined are the mistakes of all files.
+func Joined(wrong []FileMistakes) Mistakes {
 	var all Mistakes
 	for _, f := range wrong {
 		all = append(all, f.Mistakes...)
 	}
-	if len(all) > 0 {
-		return nil, all
-	}
-	return c, nil
+	return all
 }
 
 // Reload reads the configuration of old again. A file with mistakes keeps the version that old has of it, and is listed; the others

@@ -129,6 +129,29 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// TestLoadValid: files with mistakes are left out and listed, and so are those that rely on them; a start needs one account.
+func TestLoadValid(t *testing.T) {
+	files := map[string]string{
+		"one.yaml": shop("A"), "two.yaml": shop("A") + "surplus: 1\n", "sets.yaml": "rule_sets:\n  set: [{name: s, on: order.paid, do: [{tag: \"{{x}}\"}]}]\n",
+		"user.yaml": "app: ab123\nkeap: {service_account_key: KeapAK-1}\nrules: [{use: set}]\n",
+	}
+	c, wrong, err := LoadValid(write(t, files))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := mistaken(wrong); names(c) != "one" || strings.Count(got, "kept=false") != 3 {
+		t.Errorf("accounts are %s, mistakes %s", names(c), got)
+	}
+	delete(files, "one.yaml")
+	if _, _, err := LoadValid(write(t, files)); err == nil || strings.Count(err.Error(), "\n") != 2 {
+		t.Errorf("with nothing left the error is %v", err)
+	}
+	folder := write(t, map[string]string{"one.yaml": shop("A") + "surplus: 1\n"})
+	if _, _, err := LoadValid(filepath.Join(folder, "one.yaml")); err == nil {
+		t.Error("a file with a mistake was taken")
+	}
+}
+
 // TestReloadOfRuleSets: a set that is wrong stays as it was for all who use it; one that is gone keeps its users'
 // files as they were.
 func TestReloadOfRuleSets(t *testing.T) {
