@@ -9,7 +9,7 @@ import (
 	"bridge/internal/config"
 )
 
-func newDemo(_ *globals) *cobra.Command {
+func newDemo(g *globals) *cobra.Command {
 	var once, verbose bool
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -22,11 +22,11 @@ func newDemo(_ *globals) *cobra.Command {
 			if verbose {
 				e.LogLevel = slog.LevelInfo
 			}
-			d := app.Demo{Env: e, Once: once, Out: cmd.OutOrStdout(), Log: newLogger(&e, cmd.ErrOrStderr()), Version: version}
+			d := app.Demo{Env: e, Once: once, JSON: g.json, Out: cmd.OutOrStdout(), Log: newLogger(&e, cmd.ErrOrStderr()), Version: version}
 			return d.Run(cmd.Context())
 		},
 	}
-	cmd.Flags().BoolVar(&once, "once", false, "end when every sample event is done: exit 0, or 1 after 25 s")
+	cmd.Flags().BoolVar(&once, "once", false, "end when every sample event is done: exit 0, or 1 after 30 s")
 	cmd.Flags().BoolVar(&verbose, "verbose", false, "show the log")
 	return cmd
 }

@@ -92,19 +92,25 @@ func writeJob(w io.Writer, j *ops.Job) {
 			fmt.Fprintf(w, "  done already, skipped: %s\n", d)
 		}
 		if s.Error != "" {
-			fmt.Fprintf(w, "  cannot be planned: %s\n", s.Error)
+			fmt.Fprintf(w, "  would fail again: %s\n", s.Error)
 		}
 	}
 	verb := j.Kind
 	if j.DryRun {
 		verb = "would " + verb
 	}
-	fmt.Fprintf(w, "%s %s, %s at most, %s done already and skipped", verb, counted(j.Events, "event", "events"),
+	fmt.Fprintf(w, "%s %s, %s at most for its steps, %s done already and skipped", verb, counted(j.Events, "event", "events"),
 		counted(j.Calls, "Keap call", "Keap calls"), counted(j.Skipped, "step is", "steps are"))
 	if j.Passed > 0 {
 		fmt.Fprintf(w, ", %d left alone", j.Passed)
 	}
 	fmt.Fprintln(w)
+	if j.Lookups > 0 {
+		fmt.Fprintf(w, "and at most %s to look up, or make, tags, fields and products that the bridge does not know yet\n", counted(j.Lookups, "call", "calls"))
+	}
+	for _, f := range j.WouldFail {
+		fmt.Fprintf(w, "%s would fail again: %s\n", counted(f.Events, "event", "events"), f.Why)
+	}
 	for _, op := range slices.Sorted(maps.Keys(j.ByCall)) {
 		fmt.Fprintf(w, "  %-24s %d\n", op, j.ByCall[op])
 	}

@@ -133,6 +133,10 @@ func writeTrial(w io.Writer, o *app.TrialResult) error {
 		fmt.Fprintf(t, "  %s\t%s\t%s\n", c.Do, c.Operation, strings.Join(c.Subjects, ", "))
 	}
 	_ = t.Flush()
-	fmt.Fprintf(w, "cost %s\n", counted(o.Cost, "call", "calls"))
+	fmt.Fprintf(w, "cost %s", counted(o.Cost, "call", "calls"))
+	if n := len(o.Lookups); n > 0 {
+		fmt.Fprintf(w, ", and %d at most to look up, or make, what the bridge does not know yet", n)
+	}
+	fmt.Fprintln(w)
 	return nil
 }

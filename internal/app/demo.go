@@ -17,6 +17,7 @@ import (
 	"bridge/configs"
 	"bridge/internal/config"
 	"bridge/internal/events"
+	"bridge/internal/keap/sandbox"
 )
 
 // Demo is the main job with nothing to install: an embedded queue, the Keap sandbox, a demo configuration and
@@ -25,6 +26,7 @@ type Demo struct {
 	Env     config.Env
 	Once    bool
 	Out     io.Writer
+	JSON    bool // the result as one JSON document instead of the story
 	Log     *slog.Logger
 	Version string
 }
@@ -34,6 +36,10 @@ const demoPatience = 25 * time.Second
 
 // Run runs the demo in a temporary folder and on free ports.
 func (d *Demo) Run(ctx context.Context) (err error) {
+	result := d.Out
+	if d.JSON {
+		d.Out = io.Discard
+	}
 	dir, err := os.MkdirTemp("", "bridge-demo-")
 	if err != nil {
 		return err
@@ -55,7 +61,11 @@ func (d *Demo) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := d.await(ctx, a, ids); err != nil {
+	settled, err := d.await(ctx, a, ids)
+	if d.JSON {
+		err = errors.Join(err, writeDemoResult(result, a, settled))
+	}
+	if err != nil {
 		return err
 	}
 	d.report(a)
@@ -137,7 +147,7 @@ func (d *Demo) send(ctx context.Context, a *App) (ids []string, err error) {
 }
 
 // await watches the events until all are settled, and prints each once.
-func (d *Demo) await(ctx context.Context, a *App, ids []string) error {
+func (d *Demo) await(ctx context.Context, a *App, ids []string) (settled []events.Row, err error) {
 	ctx, cancel := context.WithTimeout(ctx, demoPatience)
 	defer cancel()
 	told := map[string]bool{}
@@ -147,7 +157,7 @@ func (d *Demo) await(ctx context.Context, a *App, ids []string) error {
 	for {
 		page, err := a.desk.List(ctx, events.Filter{}, 500, "")
 		if err != nil {
-			return err
+			return settled, err
 		}
 		for i := range page.Rows {
 			r := &page.Rows[i]
@@ -155,6 +165,7 @@ func (d *Demo) await(ctx context.Context, a *App, ids []string) error {
 				continue
 			}
 			told[r.Key] = true
+			settled = append(settled, *r)
 			sign := "✓"
 			if r.State != events.Done {
 				sign = "✗"
@@ -167,14 +178,42 @@ func (d *Demo) await(ctx context.Context, a *App, ids []string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%d of %d sample events are settled: %w", len(told), len(ids), ctx.Err())
+			return settled, fmt.Errorf("%d of %d sample events are settled: %w", len(told), len(ids), ctx.Err())
 		case <-look.C:
 		}
 	}
 	if bad > 0 {
-		return fmt.Errorf("%d sample events are not done", bad)
+		return settled, fmt.Errorf("%d sample events are not done", bad)
 	}
-	return nil
+	return settled, nil
+}
+
+// demoResult is what a demo came to, for programs.
+type demoResult struct {
+	Console string        `json:"console"`
+	Events  []demoEvent   `json:"events"`
+	CRM     sandbox.State `json:"crm"`
+	Calls   sandbox.Calls `json:"calls"`
+}
+
+type demoEvent struct {
+	ID     string        `json:"id"`
+	Type   string        `json:"type"`
+	State  events.State  `json:"state"`
+	Reason events.Reason `json:"reason,omitempty"`
+	Calls  int           `json:"calls"`
+}
+
+func writeDemoResult(w io.Writer, a *App, settled []events.Row) error {
+	out := demoResult{Console: "http://" + a.ConsoleAddr, Events: []demoEvent{}, CRM: a.Sandbox.State(""), Calls: a.Sandbox.Calls("")}
+	for i := range settled {
+		r := &settled[i]
+		out.Events = append(out.Events, demoEvent{r.ID, r.Type, r.State, r.Reason, r.Calls})
+	}
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(out)
 }
 
 func inBrackets(texts ...string) string {

@@ -18,7 +18,7 @@ import (
 // console is and a token for it. The file can be read by its owner only.
 type Handover struct {
 	Address string `json:"address"` // http://127.0.0.1:8081
-	Token   string `json:"token,omitempty"`
+	Token   string `json:"token"`
 	PID     int    `json:"pid"`
 	Store   string `json:"store,omitempty"` // fingerprint of the address of the external NATS; "" = embedded
 }

@@ -27,6 +27,7 @@ type keyBook struct {
 	mu    sync.Mutex
 	fresh map[string]map[string]keyUse // not stored yet: by account and key
 	kept  map[string]keptUses          // as stored a moment ago, by account
+	soon  chan struct{}                // something that nobody else knows yet
 }
 
 type keptUses struct {
@@ -68,14 +69,16 @@ func (u keyUse) failure() string {
 	return u.Error + " at " + u.ErrorAt.UTC().Format("2006-01-02 15:04 UTC")
 }
 
-// keyBookPause is how often what is new is stored; keyBookKeep is for how long the stored form is believed.
+// keyBookPause is how often what is new is stored; a key's first use and what Keap has against it are stored at once.
+// keyBookKeep is for how long the stored form is believed, and keyBookEmpty for how long it is believed that there is none.
 const (
 	keyBookPause = 15 * time.Second
-	keyBookKeep  = time.Minute
+	keyBookKeep  = 15 * time.Second
+	keyBookEmpty = time.Second
 )
 
 func newKeyBook(q *queue.Queue, log *slog.Logger) *keyBook {
-	return &keyBook{queue: q, log: log, fresh: map[string]map[string]keyUse{}, kept: map[string]keptUses{}}
+	return &keyBook{queue: q, log: log, fresh: map[string]map[string]keyUse{}, kept: map[string]keptUses{}, soon: make(chan struct{}, 1)}
 }
 
 // keyName names a key without showing it.
@@ -106,6 +109,12 @@ func (b *keyBook) note(account, key string, u keyUse) {
 		of = map[string]keyUse{}
 		b.fresh[account] = of
 	}
+	if _, known := b.kept[account].uses[key]; !known || u.Error != "" {
+		select {
+		case b.soon <- struct{}{}:
+		default:
+		}
+	}
 	of[key] = of[key].join(u)
 }
 
@@ -113,16 +122,22 @@ func (b *keyBook) note(account, key string, u keyUse) {
 func (b *keyBook) follow(ctx context.Context) error {
 	tick := time.NewTicker(keyBookPause)
 	defer tick.Stop()
+	soon, rested := b.soon, (<-chan time.Time)(nil)
 	for {
 		select {
+		case <-rested:
+			soon, rested = b.soon, nil
+			continue
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 			defer cancel()
 			return b.store(last)
 		case <-tick.C:
-			if err := b.store(ctx); err != nil {
-				b.log.Debug("the book of keys was not stored", "err", err)
-			}
+		case <-soon:
+			soon, rested = nil, time.After(keyBookEmpty) // whoever is refused again and again is written once a second
+		}
+		if err := b.store(ctx); err != nil {
+			b.log.Debug("the book of keys was not stored", "err", err)
 		}
 	}
 }
@@ -191,7 +206,11 @@ func (b *keyBook) of(ctx context.Context, account string) (map[string]keyUse, er
 	b.mu.Lock()
 	kept, ok := b.kept[account]
 	b.mu.Unlock()
-	if !ok || time.Since(kept.at) > keyBookKeep {
+	believed := keyBookKeep
+	if len(kept.uses) == 0 {
+		believed = keyBookEmpty
+	}
+	if !ok || time.Since(kept.at) > believed {
 		uses, _, err := b.load(ctx, account)
 		if err != nil {
 			return nil, err

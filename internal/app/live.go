@@ -137,16 +137,15 @@ func (l *live) running(g *group, a *account, s *calls.Status, o *ops.Account) {
 
 // stored fills in what the last owner of an idle group stored.
 func (l *live) stored(ctx context.Context, g config.Group, o *ops.Account) error {
-	ledger := quota.New(quota.Config{Limits: g.Limits, Reserve: g.Reserve})
 	state, who, err := l.app.queue.StoredLedger(ctx, g.Name)
 	if err != nil {
 		return err
 	}
-	if err := ledger.Restore(time.Now(), state); err != nil {
+	look, err := quota.Look(time.Now(), quota.Config{Limits: g.Limits, Reserve: g.Reserve}, state)
+	if err != nil {
 		return err
 	}
 	o.Owner = who
-	look := ledger.Outlook(time.Now())
 	outlook(&look, o)
 	return nil
 }
@@ -232,7 +231,7 @@ const defaultSilence = 24 * time.Hour
 
 func (l *live) source(account, name string, s *source, last time.Time) ops.Source {
 	o := ops.Source{Account: account, Name: name, Kind: s.cfg.Kind, Setup: []string{"docs/senders/" + s.cfg.Kind + ".md"}}
-	if s.cfg.Kind == "nats" {
+	if s.cfg.Kind == kindNATS {
 		o.Subject = "ingest." + account + "." + name
 	} else {
 		o.Address = l.app.publicURL() + "/hooks/" + account + "/" + name

@@ -21,6 +21,9 @@ type Delivery struct {
 	Base            string // address of the ingress: http://127.0.0.1:8080
 }
 
+// kindNATS is the kind of the sources whose events come over NATS.
+const kindNATS = "nats"
+
 // Sent is what the ingress answered.
 type Sent struct {
 	Status int    `json:"status"`
@@ -36,6 +39,9 @@ func Send(ctx context.Context, cfg *config.Config, d Delivery, client *http.Clie
 	sc, ok := a.Sources[d.Source]
 	if !ok {
 		return Sent{}, fmt.Errorf("account %q has no source %q", d.Account, d.Source)
+	}
+	if sc.Kind == kindNATS {
+		return Sent{}, &sources.Refusal{Public: "source " + d.Source + " takes CloudEvents over NATS, no webhooks", Hint: "bridge publish --account " + d.Account + " --source " + d.Source + " FILE"}
 	}
 	deps := config.SourceDeps()
 	deps.Rehearsal = rehearsal

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"io"
 	"log/slog"
@@ -14,6 +13,7 @@ import (
 
 	"bridge/internal/config"
 	"bridge/internal/console"
+	"bridge/internal/secret"
 )
 
 // startConsole serves console, API, health and metrics, and leaves word of it for commands on this machine.
@@ -37,11 +37,8 @@ func (a *App) startConsole() error {
 			return mistaken(env.ConsoleTokens, err)
 		}
 	}
-	hand := Handover{PID: os.Getpid(), Store: storeOf(env.NatsURL)}
-	if !opt.Token.Empty() || len(opt.Tokens) > 0 || opt.ProxyHeader != "" {
-		hand.Token = randomToken()
-		opt.Tokens = append(opt.Tokens, console.Token{Role: console.Admin, Name: "command line", Hash: sha256.Sum256([]byte(hand.Token))})
-	}
+	hand := Handover{PID: os.Getpid(), Store: storeOf(env.NatsURL), Token: randomToken()}
+	opt.Hand = secret.New(hand.Token)
 	c := console.New(opt)
 	a.down.add("console streams", func(context.Context) error { return c.Close() })
 	addr, err := a.listen("console", env.ConsoleAddr, consoleServer(c, a.set.Log), "", "")

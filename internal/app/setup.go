@@ -171,7 +171,7 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 	// The console, its API, health and metrics.
 	a.desk = ops.New(ops.Options{
 		Index: a.history, Records: a.history, News: a.history, Archive: a.queue, Work: a.queue, Planner: a.live, Live: a.live,
-		Switches: &switches{a}, Keap: &visits{a}, Remains: remains(env), Log: log,
+		Switches: &switches{app: a}, Keap: &visits{a}, Remains: remains(env), Log: log,
 	})
 	a.down.add("desk", func(context.Context) error { return a.desk.Close() })
 	if set.has(RoleWork) {

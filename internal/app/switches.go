@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	"bridge/internal/events"
@@ -12,7 +13,27 @@ import (
 )
 
 // switches change what runs; it implements ops.Switches.
-type switches struct{ app *App }
+type switches struct {
+	app *App
+
+	front    sync.Mutex
+	recalled bool // what stands in front is known to the queue
+}
+
+// recall makes resends known that nobody routes while a command has the store: with a serve, its router finds them.
+func (s *switches) recall(ctx context.Context) error {
+	if !s.app.set.Visitor {
+		return nil
+	}
+	s.front.Lock()
+	defer s.front.Unlock()
+	if s.recalled {
+		return nil
+	}
+	err := s.app.queue.RecallFront(ctx)
+	s.recalled = err == nil
+	return err
+}
 
 // Pause implements ops.Switches.
 func (s *switches) Pause(ctx context.Context, account string) error {
@@ -29,6 +50,7 @@ func (s *switches) Publish(ctx context.Context, account, source string, raw []js
 	if _, err := s.app.worlds.source(account, source); err != nil {
 		return nil, &ops.Error{Kind: ops.NotFound, Message: err.Error(), Hint: "bridge check lists what is configured", Cause: err}
 	}
+	kind := s.app.worlds.kind(account, source)
 	out := make([]ops.Published, len(raw))
 	var batch []events.Event
 	var from []int // entry of out of each event of the batch
@@ -39,6 +61,8 @@ func (s *switches) Publish(ctx context.Context, account, source string, raw []js
 			out[i] = ops.Published{Status: ops.Refused, Detail: err.Error()}
 		case len(list) != 1:
 			out[i] = ops.Published{Status: ops.Refused, Detail: "one CloudEvent an entry is expected"}
+		case kind != kindNATS && kind != "cloudevents" && list[0].Rule == "":
+			out[i] = ops.Published{ID: list[0].ID, Status: ops.Refused, Detail: fmt.Sprintf("source %s is of kind %s, which signs its own webhooks: publish to one of kind nats or cloudevents (only an import, which names its rule, may use any)", source, kind)}
 		default:
 			out[i] = ops.Published{ID: list[0].ID, Status: ops.Accepted}
 			batch = append(batch, list[0])
@@ -48,6 +72,9 @@ func (s *switches) Publish(ctx context.Context, account, source string, raw []js
 	keys := make([]string, len(batch))
 	for i := range batch {
 		keys[i] = batch[i].Key()
+	}
+	if err := s.recall(ctx); err != nil {
+		return nil, err
 	}
 	// The log knows what the line does not remember any more; the router would find out too, but tell nobody.
 	known, err := s.app.history.Lookup(ctx, keys)

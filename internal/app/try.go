@@ -20,12 +20,13 @@ type Trial struct {
 
 // TrialResult is what a payload would become.
 type TrialResult struct {
-	Events []events.Event `json:"events"`
-	Rules  []string       `json:"rules"`
-	Calls  []events.Call  `json:"calls"`
-	Cost   int            `json:"cost"`
-	Reason events.Reason  `json:"reason,omitempty"` // why there are no events …
-	Detail string         `json:"detail,omitempty"` // … in words
+	Events  []events.Event `json:"events"`
+	Rules   []string       `json:"rules"`
+	Calls   []events.Call  `json:"calls"`
+	Cost    int            `json:"cost"`             // calls of the steps
+	Lookups []events.Call  `json:"lookups"`          // calls beside them at most, for what the bridge does not know yet
+	Reason  events.Reason  `json:"reason,omitempty"` // why there are no events …
+	Detail  string         `json:"detail,omitempty"` // … in words
 }
 
 // Try parses a payload, matches the rules and lists the Keap calls, each event on its own. It calls nothing.
@@ -44,7 +45,7 @@ func Try(cfg *config.Config, t Trial, now time.Time) (*TrialResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &TrialResult{Events: []events.Event{}, Rules: []string{}, Calls: []events.Call{}}
+	out := &TrialResult{Events: []events.Event{}, Rules: []string{}, Calls: []events.Call{}, Lookups: []events.Call{}}
 	if len(list) == 0 {
 		out.Reason, out.Detail = reply.Ignored, reply.Why
 		return out, nil
@@ -61,6 +62,7 @@ func Try(cfg *config.Config, t Trial, now time.Time) (*TrialResult, error) {
 			}
 		}
 		out.Calls = append(out.Calls, plan.Calls()...)
+		out.Lookups = append(out.Lookups, plan.Lookups()...)
 	}
 	out.Cost = len(out.Calls)
 	return out, nil

@@ -62,7 +62,10 @@ func (who identity) job(j ops.Job) ops.Job {
 	if who.role < Operator {
 		for i := range j.Samples {
 			s := &j.Samples[i]
-			s.ID, s.Calls, s.Error = maskText(s.ID), who.calls(s.Calls), maskText(s.Error)
+			s.ID, s.Calls, s.Lookups, s.Error = maskText(s.ID), who.calls(s.Calls), who.calls(s.Lookups), maskText(s.Error)
+		}
+		for i := range j.WouldFail {
+			j.WouldFail[i].Why = maskText(j.WouldFail[i].Why)
 		}
 	}
 	return j

@@ -187,9 +187,10 @@ func (who identity) sheet(s ops.Sheet) eventAnswer {
 
 // planAnswer compares what is stored with today's rules.
 type planAnswer struct {
-	Rules []string      `json:"rules"`
-	Steps []planLine    `json:"steps"`
-	Calls []events.Call `json:"calls"` // that a replay would make
+	Rules   []string      `json:"rules"`
+	Steps   []planLine    `json:"steps"`
+	Calls   []events.Call `json:"calls"`   // that a replay would make
+	Lookups []events.Call `json:"lookups"` // … and at most these, for what is not known yet
 }
 
 type planLine struct {
@@ -210,7 +211,7 @@ func (c *Console) apiPlan(w http.ResponseWriter, r *http.Request, who identity) 
 }
 
 func (who identity) compare(cmp ops.Compare) planAnswer {
-	out := planAnswer{Rules: some(cmp.Today.Rules), Steps: []planLine{}, Calls: some(who.calls(cmp.Calls))}
+	out := planAnswer{Rules: some(cmp.Today.Rules), Steps: []planLine{}, Calls: some(who.calls(cmp.Calls)), Lookups: some(who.calls(cmp.Lookups))}
 	for _, l := range cmp.Lines {
 		line := planLine{ID: l.Step.ID, Rule: l.Step.Rule, Do: l.Step.Do, Target: l.Step.Target, Change: l.Change, Done: l.Done}
 		if who.role < Operator {

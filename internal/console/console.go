@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,8 @@ type Options struct {
 	Tokens []Token
 	// Secure marks the session cookie for HTTPS; set it when browsers reach the console that way.
 	Secure bool
+	// Hand is the token of commands on this machine. It is no reason to ask others for one; empty: there is none.
+	Hand secret.Text
 	// A reverse proxy at one of ProxyFrom that has authenticated a user names it in ProxyHeader; the user gets ProxyRole.
 	ProxyHeader string
 	ProxyFrom   []netip.Prefix
@@ -49,12 +52,13 @@ type Options struct {
 // Console serves pages and API. It is safe for concurrent use.
 type Console struct {
 	Options
-	mux      *http.ServeMux
-	tokens   []Token
-	sessions *sessions
-	formKey  string // csrf key of browsers that do not log in
-	origin   *http.CrossOriginProtection
-	pages    *pages
+	mux        *http.ServeMux
+	tokens     []Token
+	secretless bool // no token is asked for
+	sessions   *sessions
+	formKey    string // csrf key of browsers that do not log in
+	origin     *http.CrossOriginProtection
+	pages      *pages
 
 	closing   sync.Mutex    // held to begin a stream and to close
 	ended     chan struct{} // closed by Close: live streams end
@@ -73,6 +77,10 @@ func New(opt Options) *Console {
 	}
 	if !opt.Token.Empty() {
 		c.tokens = append([]Token{{Role: Admin, Name: "admin", Hash: sha256.Sum256([]byte(opt.Token.Reveal()))}}, opt.Tokens...)
+	}
+	c.secretless = len(c.tokens) == 0 && opt.ProxyHeader == ""
+	if !opt.Hand.Empty() {
+		c.tokens = append(slices.Clone(c.tokens), Token{Role: Admin, Name: "command line", Hash: sha256.Sum256([]byte(opt.Hand.Reveal()))})
 	}
 	for _, r := range apiRoutes {
 		c.mux.Handle(r.method+" "+r.path, c.answer(r))

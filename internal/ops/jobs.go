@@ -27,13 +27,15 @@ type Job struct {
 	Seen    int        `json:"seen"`    // of which it has looked at
 	Events  int        `json:"events"`  // it acts on, or would
 	Passed  int        `json:"passed"`  // left alone: not in a state for it, or gone
-	Calls   int        `json:"calls"`   // Keap calls it costs at most; waiting steps of other events share calls
+	Calls   int        `json:"calls"`   // Keap calls that its steps cost at most; waiting steps of other events share calls
+	Lookups int        `json:"lookups"` // calls beside them at most, for tags, fields and products whose ids are not known yet
 	Skipped int        `json:"skipped"` // steps that are done already and do not run again
 	Error   string     `json:"error,omitempty"`
 
-	Finish  *time.Time     `json:"finish,omitempty"` // when the calls would be through; of a preview
-	ByCall  map[string]int `json:"by_operation,omitempty"`
-	Samples []Sample       `json:"calls_of,omitempty"` // of a preview: the exact calls of the first events
+	WouldFail []Fails        `json:"would_fail,omitempty"` // of Events: those that fail again at once, by why
+	Finish    *time.Time     `json:"finish,omitempty"`     // when the calls would be through; of a preview
+	ByCall    map[string]int `json:"by_operation,omitempty"`
+	Samples   []Sample       `json:"calls_of,omitempty"` // of a preview: the exact calls of the first events
 }
 
 // Done tells whether the job has ended.
@@ -48,8 +50,15 @@ type Sample struct {
 	State   events.State  `json:"state"`
 	Rules   []string      `json:"rules"`
 	Calls   []events.Call `json:"calls"`
-	Skipped []string      `json:"skipped"` // steps that are done
-	Error   string        `json:"error,omitempty"`
+	Lookups []events.Call `json:"lookups"`         // at most
+	Skipped []string      `json:"skipped"`         // steps that are done
+	Error   string        `json:"error,omitempty"` // why it would fail again
+}
+
+// Fails counts events that would fail again, and says why.
+type Fails struct {
+	Why    string `json:"why"`
+	Events int    `json:"events"`
 }
 
 // The kinds of jobs.
@@ -60,17 +69,20 @@ const (
 )
 
 // keptJobs is how many ended jobs are remembered; the audit remembers all. maxRunning bounds those at work, and
-// maxSamples the events whose calls a preview lists one by one.
+// maxSamples the events whose calls a preview lists one by one, maxFails the reasons why some would fail again.
 const (
 	keptJobs   = 100
 	maxRunning = 4
 	maxSamples = 500
+	maxFails   = 20
 )
 
 type job struct {
 	mu    sync.Mutex
 	state Job
 	ended chan struct{}
+
+	learnt map[string]bool // by account, operation and subject: look-ups that are counted
 }
 
 // change updates the job under its lock.
@@ -85,7 +97,7 @@ func (j *job) copy() Job {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	out := j.state
-	out.Samples = slices.Clone(out.Samples)
+	out.Samples, out.WouldFail = slices.Clone(out.Samples), slices.Clone(out.WouldFail)
 	if out.ByCall != nil {
 		by := make(map[string]int, len(out.ByCall))
 		for k, v := range out.ByCall {

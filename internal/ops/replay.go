@@ -210,25 +210,56 @@ func (d *Desk) replayOne(ctx context.Context, j *job, row events.Row, dryRun boo
 	if sample == nil {
 		return false, nil
 	}
-	j.change(func(j *Job) {
-		j.Calls += len(sample.Calls)
-		j.Skipped += len(sample.Skipped)
-		if dryRun {
-			if j.ByCall == nil {
-				j.ByCall = map[string]int{}
-			}
-			for _, c := range sample.Calls {
-				j.ByCall[c.Operation]++
-			}
-			if len(j.Samples) < maxSamples {
-				j.Samples = append(j.Samples, *sample)
-			}
-		}
-	})
+	j.cost(sample, dryRun)
 	if dryRun {
 		return true, nil
 	}
 	return d.Work.Replay(ctx, row.Account, row.Key, row.Seq, j.state.ID)
+}
+
+// cost adds what replaying one event takes. What has to be looked up is looked up once for all events of an account.
+func (j *job) cost(sample *Sample, dryRun bool) {
+	j.change(func(state *Job) {
+		state.Calls += len(sample.Calls)
+		state.Skipped += len(sample.Skipped)
+		for _, c := range sample.Lookups {
+			if key := sample.Account + "\x00" + c.Operation + "\x00" + c.Subjects[0]; !j.learnt[key] {
+				if j.learnt == nil {
+					j.learnt = map[string]bool{}
+				}
+				j.learnt[key] = true
+				state.Lookups++
+			}
+		}
+		if sample.Error != "" {
+			state.fails(sample.Error)
+		}
+		if !dryRun {
+			return
+		}
+		if state.ByCall == nil {
+			state.ByCall = map[string]int{}
+		}
+		for _, c := range sample.Calls {
+			state.ByCall[c.Operation]++
+		}
+		if len(state.Samples) < maxSamples {
+			state.Samples = append(state.Samples, *sample)
+		}
+	})
+}
+
+// fails counts an event that today's rules cannot work, by why.
+func (j *Job) fails(why string) {
+	i := slices.IndexFunc(j.WouldFail, func(f Fails) bool { return f.Why == why })
+	if i < 0 && len(j.WouldFail) == maxFails {
+		i, j.WouldFail[maxFails-1].Why = maxFails-1, "other reasons"
+	}
+	if i < 0 {
+		i = len(j.WouldFail)
+		j.WouldFail = append(j.WouldFail, Fails{Why: why})
+	}
+	j.WouldFail[i].Events++
 }
 
 // sample tells what replaying one event would cost; nil when its data is gone. Rules that cannot plan it cost
@@ -245,14 +276,18 @@ func (d *Desk) sample(ctx context.Context, row events.Row) (*Sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Sample{Key: row.Key, ID: row.ID, Account: row.Account, Type: row.Type, State: row.State, Rules: []string{}, Calls: []events.Call{}, Skipped: []string{}}
+	out := &Sample{Key: row.Key, ID: row.ID, Account: row.Account, Type: row.Type, State: row.State, Rules: []string{}, Calls: []events.Call{}, Lookups: []events.Call{}, Skipped: []string{}}
 	plan, err := d.Planner.Preview(ctx, e)
 	if err != nil {
 		out.Error = err.Error()
 		return out, nil
 	}
 	out.Rules = append(out.Rules, plan.Rules...)
-	out.Calls, _ = left(plan, journal)
+	rest, _ := left(plan, journal)
+	out.Calls, out.Lookups = rest.Calls(), rest.Lookups()
+	if rest.Nobody() && len(rest.Steps) > 0 {
+		out.Error = string(events.ContactMissing) + ": the event has neither an e-mail address nor a phone number"
+	}
 	for i := range plan.Steps {
 		if isDone(journal, plan.Steps[i].ID) {
 			out.Skipped = append(out.Skipped, plan.Steps[i].ID)
@@ -293,7 +328,7 @@ func (d *Desk) estimate(ctx context.Context, s Selection, run *job) {
 	if account == "" || d.Live == nil {
 		return
 	}
-	if at := d.Live.Finish(ctx, account, j.Calls); !at.IsZero() {
+	if at := d.Live.Finish(ctx, account, j.Calls+j.Lookups); !at.IsZero() {
 		run.change(func(j *Job) { j.Finish = &at })
 	}
 }

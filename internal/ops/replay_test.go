@@ -80,6 +80,10 @@ func TestReplayPreview(t *testing.T) {
 			{Do: events.DoTag, Operation: "tags.apply", Subjects: []string{"Customer", "Bought HOODIE"}},
 			{Do: events.DoGoal, Operation: "goals.achieve", Subjects: []string{"shop/bought"}},
 		},
+		Lookups: []events.Call{
+			{Do: events.DoTag, Operation: "tags.list", Subjects: []string{"Customer"}}, {Do: events.DoTag, Operation: "tags.create", Subjects: []string{"Customer"}},
+			{Do: events.DoTag, Operation: "tags.list", Subjects: []string{"Bought HOODIE"}}, {Do: events.DoTag, Operation: "tags.create", Subjects: []string{"Bought HOODIE"}},
+		},
 		Skipped: []string{"purchase/contact#1"},
 	}}
 	if diff := cmp.Diff(want, j.Samples); diff != "" {
@@ -107,7 +111,7 @@ func TestReplayFilter(t *testing.T) {
 		t.Fatal(err)
 	}
 	j = wait(t, o.Desk, j)
-	if j.Total != 1200 || j.Events != 1200 || j.Passed != 0 || j.Calls != 2400 || j.Skipped != 1200 || j.Error != "" {
+	if j.Total != 1200 || j.Events != 1200 || j.Passed != 0 || j.Calls != 2400 || j.Lookups != 4 || j.Skipped != 1200 || j.Error != "" {
 		t.Errorf("job: %+v", j)
 	}
 	if diff := cmp.Diff(map[events.State]int{events.Waiting: 1200, events.Done: 1, events.InDoubt: 1}, states(t, o)); diff != "" {
@@ -251,6 +255,36 @@ func TestJobStopsWithTheBridge(t *testing.T) {
 	if err != nil || !got.Done() || got.Error == "" && got.Events != 50 || got.Error != "" && !strings.Contains(got.Error, "stopped after") {
 		t.Errorf("job: %+v, %v", got, err)
 	}
+}
+
+// TestReplayPreviewOfWhatFailsAgain: a preview says which events today's rules cannot work either, and why.
+func TestReplayPreviewOfWhatFailsAgain(t *testing.T) {
+	o := office.New(t)
+	for n := range 3 {
+		o.Fail(n, "ada@example.com")
+	}
+	o.CaughtUp(t)
+	desk := ops.New(ops.Options{Index: o.Index, Records: o.Index, Archive: o, Work: o, Planner: &unfit{}, Live: o})
+	defer func() { _ = desk.Close() }()
+	j, err := desk.Replay(t.Context(), "ada", ops.Selection{Filter: &events.Filter{State: events.Failed}}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j = wait(t, desk, j)
+	want := []ops.Fails{{Why: "rule.error: no such key", Events: 2}, {Why: "contact.missing: the event has neither an e-mail address nor a phone number", Events: 1}}
+	if diff := cmp.Diff(want, j.WouldFail); diff != "" || j.Events != 3 || j.Calls != 0 {
+		t.Errorf("job %+v (-want +got):\n%s", j, diff)
+	}
+}
+
+// unfit plans nothing: an expression fails twice, then nobody is named.
+type unfit struct{ n int }
+
+func (u *unfit) Preview(context.Context, *events.Event) (events.Plan, error) {
+	if u.n++; u.n <= 2 {
+		return events.Plan{}, errors.New("rule.error: no such key")
+	}
+	return events.Plan{Rules: []string{"lead"}, Steps: []events.Step{{ID: "lead/tag:Lead#1", Do: events.DoTag, Target: "Lead"}}}, nil
 }
 
 // slow replays the first event when it is told to.

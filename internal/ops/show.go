@@ -137,9 +137,10 @@ func stepLines(j events.Journal, reports []events.StepReport) []StepLine {
 
 // Compare shows what an event would mean with today's rules beside what is stored.
 type Compare struct {
-	Today events.Plan
-	Lines []CompareLine
-	Calls []events.Call // that a replay would make
+	Today   events.Plan
+	Lines   []CompareLine
+	Calls   []events.Call // that a replay would make
+	Lookups []events.Call // … and at most these, for what is not known yet
 }
 
 // CompareLine is one step on either side.
@@ -197,7 +198,8 @@ func (d *Desk) Compare(ctx context.Context, ref Ref) (Compare, error) {
 			}
 		}
 	}
-	out.Calls, _ = left(today, journal)
+	rest, _ := left(today, journal)
+	out.Calls, out.Lookups = rest.Calls(), rest.Lookups()
 	return out, nil
 }
 
@@ -218,8 +220,8 @@ func isDone(j events.Journal, step string) bool {
 	return s == events.StepDone || s == events.StepSkipped
 }
 
-// left lists the calls of the steps that are not done, and counts those that are.
-func left(p events.Plan, j events.Journal) (calls []events.Call, skipped int) {
+// left is the plan without the steps that are done, which it counts.
+func left(p events.Plan, j events.Journal) (rest events.Plan, skipped int) {
 	p.Steps = slices.DeleteFunc(slices.Clone(p.Steps), func(s events.Step) bool {
 		if isDone(j, s.ID) {
 			skipped++
@@ -227,5 +229,5 @@ func left(p events.Plan, j events.Journal) (calls []events.Call, skipped int) {
 		}
 		return false
 	})
-	return p.Calls(), skipped
+	return p, skipped
 }

@@ -1,9 +1,15 @@
 package queue
 
 import (
+	"bytes"
+	"context"
 	"encoding/hex"
 	"fmt"
 	"sync"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"bridge/internal/events"
 )
 
 // rawKey is Event.Key in half the room.
@@ -35,6 +41,27 @@ type pending struct {
 }
 
 func newRecent() *recent { return &recent{young: map[rawKey]*pending{}} }
+
+// RecallFront has Accept recognise what stands in front of the router, too. A router finds resends there by itself; who
+// only adds to what waits for one would tell them as new. It reads all of it: once is enough.
+func (q *Queue) RecallFront(ctx context.Context) error {
+	return q.scan(ctx, streamIntake, func(msg *jetstream.RawStreamMsg) error {
+		var keys []rawKey
+		for line := range bytes.SplitSeq(bytes.TrimSpace(msg.Data), []byte("\n")) {
+			var e events.Event
+			if e.UnmarshalJSON(line) != nil {
+				continue // the router will tell
+			}
+			key, err := parseKey(e.Key())
+			if err != nil {
+				return err
+			}
+			keys = append(keys, key)
+		}
+		q.intake.recent.claim(keys, nil)
+		return nil
+	})
+}
 
 // claim registers keys for p. Those that are durable already are marked known; for those that are on their way the
 // requests to wait for are returned (p itself where a key comes twice).

@@ -17,7 +17,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nuid"
+	"github.com/nats-io/nkeys"
 
 	"bridge/internal/secret"
 )
@@ -168,9 +168,16 @@ func (e *embedded) listen(opts *server.Options, o *Options) error {
 		}
 		opts.Nkeys = append(opts.Nkeys, &server.NkeyUser{Nkey: o.Users[i].NKey, Permissions: permissions})
 	}
-	name, password := nuid.Next(), nuid.Next()+nuid.Next()
-	opts.Users = []*server.User{{Username: name, Password: password}}
-	e.user = nats.UserInfo(name, password)
+	own, err := nkeys.CreateUser()
+	if err != nil {
+		return err
+	}
+	public, err := own.PublicKey()
+	if err != nil {
+		return err
+	}
+	opts.Nkeys = append(opts.Nkeys, &server.NkeyUser{Nkey: public})
+	e.user = nats.Nkey(public, own.Sign)
 	return nil
 }
 

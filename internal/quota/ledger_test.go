@@ -297,3 +297,35 @@ func TestNewOwnerOfAQuietQuota(t *testing.T) {
 		}
 	}
 }
+
+// TestLook: what an owner may have used since it stored its state counts in the day, and not as used just now by whoever looks.
+func TestLook(t *testing.T) {
+	cfg := Config{Limits: Limits{Second: 10, Minute: 240, Day: 30000}}
+	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	owner := New(cfg)
+	if err := owner.Restore(at, nil); err != nil {
+		t.Fatal(err)
+	}
+	var stored []byte
+	if err := owner.Reserve(t.Context(), at, func(_ context.Context, state []byte) error { stored = state; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		after               time.Duration
+		second, minute, day int
+	}{{10 * time.Second, 0, Block, Block}, {2 * time.Minute, 0, 0, Block}, {13 * time.Hour, 0, 0, 0}} {
+		look, err := Look(at.Add(tt.after), cfg, stored)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [3]int{look.Second.Used, look.Minute.Used, look.Day.Used}; got != [3]int{tt.second, tt.minute, tt.day} {
+			t.Errorf("after %s: second, minute, day are %v", tt.after, got)
+		}
+	}
+	if look, err := Look(at, cfg, nil); err != nil || look.Day.Used != 0 || look.Day.Limit != 30000 {
+		t.Errorf("nothing stored: %+v, %v", look.Day, err)
+	}
+	if _, err := Look(at, cfg, []byte("{")); err == nil {
+		t.Error("what cannot be read is no ledger")
+	}
+}

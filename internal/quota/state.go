@@ -131,6 +131,26 @@ func (l *Ledger) restoreDay(d *daily, s storedDay) {
 	}
 }
 
+// Look is how a ledger stands that its owner stored last. What may have been used since counts in the day and at the moment of
+// the storing: for people who look, not for calls.
+func Look(now time.Time, cfg Config, stored []byte) (Outlook, error) {
+	l := New(cfg)
+	at := now
+	if len(stored) > 0 {
+		var s state
+		if err := json.Unmarshal(stored, &s); err != nil {
+			return Outlook{}, fmt.Errorf("the stored quota ledger cannot be read: %w", err)
+		}
+		if !s.At.IsZero() && s.At.Before(now) {
+			at = s.At
+		}
+	}
+	if err := l.Restore(at, stored); err != nil {
+		return Outlook{}, err
+	}
+	return l.Outlook(now), nil
+}
+
 // Reserve writes the state with a new block of permits and then lets them be used. Call it early (Reserved tells)
 // and by one goroutine at a time; Take goes on meanwhile with what is left of the earlier block.
 func (l *Ledger) Reserve(ctx context.Context, now time.Time, save Save) error {

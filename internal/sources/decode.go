@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -214,6 +215,10 @@ func element(decoder *xml.Decoder, depth int) (any, error) {
 	}
 }
 
+// noText are the families of types that no sender's text goes by. Which type of text it is cannot be relied on (see decode): JSON
+// comes as text/plain, as a form and as XML.
+var noText = []string{"image", "audio", "video", "font", "model"}
+
 // checkEncoding refuses compressed bodies (no sender compresses, and a small one may grow without end) and multipart
 // ones, which no sender signs.
 func checkEncoding(h http.Header) error {
@@ -222,7 +227,11 @@ func checkEncoding(h http.Header) error {
 			Status: http.StatusUnsupportedMediaType, Public: "compressed bodies are not taken", Hint: "send the body without Content-Encoding",
 		}
 	}
-	if strings.HasPrefix(strings.ToLower(h.Get("Content-Type")), "multipart/") {
+	family, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(h.Get("Content-Type"))), "/")
+	if slices.Contains(noText, family) {
+		return &Refusal{Status: http.StatusUnsupportedMediaType, Public: "this type of content is not taken", Hint: "send JSON, XML or an urlencoded form"}
+	}
+	if family == "multipart" {
 		return &Refusal{
 			Status: http.StatusUnsupportedMediaType, Public: "multipart bodies are not taken", Hint: "send JSON, XML or an urlencoded form",
 		}

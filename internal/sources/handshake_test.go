@@ -153,6 +153,10 @@ func TestMethodsAndEncodings(t *testing.T) {
 		if _, _, err := src.Open(context.Background(), r); statusOf(err) != http.StatusUnsupportedMediaType {
 			t.Errorf("%s, multipart: %v", k.Name, err)
 		}
+		r.Header = http.Header{"Content-Type": {"Image/PNG"}}
+		if _, _, err := src.Open(context.Background(), r); statusOf(err) != http.StatusUnsupportedMediaType {
+			t.Errorf("%s, a picture: %v", k.Name, err)
+		}
 	}
 }
 
