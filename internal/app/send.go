@@ -40,7 +40,7 @@ func Send(ctx context.Context, cfg *config.Config, d Delivery, client *http.Clie
 	if !ok {
 		return Sent{}, fmt.Errorf("account %q has no source %q", d.Account, d.Source)
 	}
-	if sc.Kind == kindNATS {
+	if sc.Kind == kindNATS && sc.Token.Empty() { // with one it takes webhooks, too
 		return Sent{}, &sources.Refusal{Public: "source " + d.Source + " takes CloudEvents over NATS, no webhooks", Hint: "bridge publish --account " + d.Account + " --source " + d.Source + " FILE"}
 	}
 	deps := config.SourceDeps()
