@@ -238,3 +238,24 @@ func TestSample(t *testing.T) {
 		t.Errorf("days: %+v, %v", days, err)
 	}
 }
+
+// TestStatusETA: what nobody has in hand yet counts in the end of the work; what is in hand does not count twice.
+func TestStatusETA(t *testing.T) {
+	soon := time.Now().UTC().Add(3 * time.Minute)
+	for _, tt := range []struct {
+		backlog, waiting int
+		later            bool
+	}{{20_000, 2500, true}, {2000, 2500, false}, {0, 1, false}} {
+		o := office.New(t)
+		a := &o.AccountList[0]
+		a.ETA, a.Front, a.Plan = soon, [3]int{0, 0, tt.backlog}, &ops.Plan{Bulk: ops.Share{Waiting: tt.waiting}}
+		s, err := o.Desk.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The office makes four calls a second.
+		if got := s.Accounts[a.Name].ETA; got == nil || tt.later != got.After(soon.Add(time.Hour)) || !tt.later && !got.Equal(soon) {
+			t.Errorf("%d events wait, %d calls are in hand: finished %v, in hand done %v", tt.backlog, tt.waiting, got, soon)
+		}
+	}
+}

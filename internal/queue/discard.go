@@ -17,8 +17,6 @@ import (
 // undoFor is how long a discarded event can be put back: the 30 days that operators are promised, and a day to spare.
 const undoFor = 31 * 24 * time.Hour
 
-func isUnknown(err error) bool { return errors.Is(err, ErrUnknownEvent) }
-
 // Discard drops an event that is not done. What is lined up or in hand stops before its next step. done is
 // false when the event is done already, or nothing of it is left.
 func (q *Queue) Discard(ctx context.Context, account, key string, seq uint64, job string) (done bool, err error) {
@@ -92,7 +90,7 @@ func (q *Queue) Restore(ctx context.Context, account, key string, seq uint64, jo
 		return true, q.fail(ctx, &s, job)
 	}
 	en, err := q.entry(ctx, seq)
-	if isUnknown(err) {
+	if errors.Is(err, ErrUnknownEvent) {
 		return false, nil
 	}
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -104,6 +105,7 @@ type Queue struct {
 	accepted  *recall[string, []*events.Event] // by the bundle's message id, for the router
 	routed    *recall[uint64, entry]           // by position in the log, for whoever follows it and for lanes
 	intake    *intake
+	resends   atomic.Int64 // see Resends
 	outcomes  *outcomes
 	exchanges *exchanges
 	memory    *memory

@@ -79,6 +79,9 @@ func TestLateResend(t *testing.T) {
 	if got := b.groups.all(); len(got) != 1 || got[0].Event.ID != "2" {
 		t.Errorf("delivered again: %v", got)
 	}
+	if n := b.Resends(); n != 1 {
+		t.Errorf("%d resends are counted, want 1", n)
+	}
 }
 
 func TestAcceptManyAtOnce(t *testing.T) {

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -24,7 +25,7 @@ func (q *Queue) Stored(ctx context.Context, account, key string, seq uint64) (*e
 		return s.Event, err
 	}
 	en, err := q.entry(ctx, seq)
-	if isUnknown(err) {
+	if errors.Is(err, ErrUnknownEvent) {
 		return nil, nil
 	}
 	return en.event, err
@@ -40,7 +41,7 @@ func (q *Queue) Replay(ctx context.Context, account, key string, seq uint64, job
 		return q.routeAgain(ctx, account, key, job)
 	}
 	en, err := q.entry(ctx, seq)
-	if isUnknown(err) {
+	if errors.Is(err, ErrUnknownEvent) {
 		return false, nil
 	}
 	if err != nil {

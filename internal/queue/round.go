@@ -30,6 +30,7 @@ type draft struct {
 	outcomes []events.Outcome
 	woken    map[groupLane]bool
 	settled  map[*item]events.Reason // written to the log, but not to be worked
+	resends  int64                   // of events that came before
 	versions map[string]time.Time    // of things whose newest state this round handles, by memory key
 }
 
@@ -54,8 +55,10 @@ func (r *router) round(ctx context.Context, items []*item) error {
 				return err
 			}
 		case r.gone[it.key]:
+			d.resends++
 			r.q.log.Info("a resend of an erased event was dropped", "key", it.key)
 		case inRound[it.key]:
+			d.resends++
 			r.q.log.Debug("resend recognised", "key", it.key)
 		default:
 			known, err := r.rememberedFact(ctx, it)
@@ -63,6 +66,7 @@ func (r *router) round(ctx context.Context, items []*item) error {
 				return err
 			}
 			if known {
+				d.resends++
 				continue
 			}
 			inRound[it.key] = true
@@ -71,8 +75,15 @@ func (r *router) round(ctx context.Context, items []*item) error {
 			}
 		}
 	}
-	return r.write(ctx, d)
+	if err := r.write(ctx, d); err != nil {
+		return err
+	}
+	r.q.resends.Add(d.resends) // a round that fails is done again
+	return nil
 }
+
+// Resends counts the events that the router of this process found to have come before: accepted in front, and dropped here.
+func (q *Queue) Resends() int64 { return q.resends.Load() }
 
 // lookup finds which keys the log holds.
 func (r *router) lookup(ctx context.Context, items []*item) (map[string]uint64, error) {
@@ -105,6 +116,7 @@ func (r *router) lookup(ctx context.Context, items []*item) (map[string]uint64, 
 func (r *router) seen(ctx context.Context, d *draft, it *item, seq uint64) error {
 	en, err := r.q.entry(ctx, seq)
 	if errors.Is(err, ErrUnknownEvent) {
+		d.resends++
 		return nil // aged out or erased since
 	}
 	var unreadable *unreadableEntry
@@ -116,6 +128,7 @@ func (r *router) seen(ctx context.Context, d *draft, it *item, seq uint64) error
 		return err
 	}
 	if en.origin != it.origin {
+		d.resends++
 		r.q.log.Debug("resend recognised", "key", it.key)
 		return nil
 	}
