@@ -51,13 +51,14 @@ var (
 	streamBytes    = gauge("bridge_stream_bytes", "Bytes that a JetStream stream holds.", "stream")
 	streamLast     = gauge("bridge_stream_last_sequence", "Sequence of a stream's newest message.", "stream")
 	scrapeErrors   = gauge("bridge_gauges_failed", "1 when live state could not be read for this scrape; the log says why.")
+	resendsFound   = gauge("bridge_events_duplicate_total", "Events found behind the durable line to have come before, and dropped.")
 	buildInfo      = gauge("bridge_build_info", "1, with the version.", "version")
 )
 
 var allGauges = []*prometheus.Desc{
 	quotaLimit, quotaUsed, quotaElsewhere, quotaClosed, etaSeconds, callsTomorrow, callsFlying, stepsWaiting, leaseOwner, accountPaused, backlogEvents,
 	unroutedEvents, parkedEvents, failedEvents, doubtEvents, oldestSeconds, sourceSilent, configProblems, streamMessages, streamBytes,
-	streamLast, scrapeErrors, buildInfo,
+	streamLast, scrapeErrors, resendsFound, buildInfo,
 }
 
 // Describe implements prometheus.Collector.
@@ -87,6 +88,7 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	out.put(scrapeErrors, failed)
+	ch <- prometheus.MustNewConstMetric(resendsFound, prometheus.CounterValue, float64(g.app.queue.Resends()))
 	out.put(buildInfo, 1, g.app.set.Version)
 }
 

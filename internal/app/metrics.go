@@ -12,7 +12,6 @@ import (
 
 	"bridge/internal/events"
 	"bridge/internal/ingress"
-	"bridge/internal/queue"
 )
 
 // metrics are the program's own; docs/metrics.md lists them. Labels come from closed lists and from the
@@ -143,11 +142,4 @@ func outcomeOf(ok bool, yes, no string) string {
 		return yes
 	}
 	return no
-}
-
-// duplicates counts what the router of this process recognised behind the durable line.
-func duplicates(q *queue.Queue) prometheus.Collector {
-	return prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "bridge_events_duplicate_total", Help: "Events found behind the durable line to have come before, and dropped.",
-	}, func() float64 { return float64(q.Resends()) })
 }

@@ -179,7 +179,7 @@ func Start(ctx context.Context, set Settings) (_ *App, err error) {
 		a.run("pauses", a.watchStops)
 		a.run("chores", a.chores)
 	}
-	a.metrics.registry.MustRegister(&gauges{a, log}, duplicates(a.queue))
+	a.metrics.registry.MustRegister(&gauges{a, log})
 	if err := a.startConsole(); err != nil {
 		return nil, err
 	}
