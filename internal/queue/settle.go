@@ -87,7 +87,7 @@ func (g *group) record(ctx context.Context, t *taken, v events.Verdict) error {
 	}
 	if v.Kind != events.VerdictSnooze && says(&o) { // whoever snoozes says why in words of our own
 		en, err := g.q.entry(ctx, t.pointer.Seq)
-		if err != nil && !isUnknown(err) {
+		if err != nil && !errors.Is(err, ErrUnknownEvent) {
 			return err
 		}
 		concealAll(&o, en.event)
