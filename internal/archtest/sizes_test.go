@@ -13,7 +13,7 @@ import (
 // most is how many lines of code a package may have: what the house planned, or what docs/adr/0007-sizes.md argues for.
 // A package that outgrows its number is split, or argued for there anew.
 var most = map[string]int{
-	"events": 1_100, "secret": 80, "quota": 1_300,
+	"events": 1_200, "secret": 80, "quota": 1_300,
 	"sources": 7_500, "rules": 2_100, "keap": 4_300, "keap/sandbox": 10_500,
 	"calls": 3_900, "queue": 7_300, "history": 2_300,
 	"ingress": 500, "dispatch": 1_100, "ops": 1_600, "notify": 600,
