@@ -115,6 +115,18 @@ type Queue struct {
 	closing bool
 }
 
+// elsewhere leaves a server that does not answer for another one of its cluster: it may be cut off from them while this process
+// reaches it still, and would keep it waiting for as long as that lasts.
+func (q *Queue) elsewhere() {
+	if len(q.nc.Servers()) < 2 {
+		return
+	}
+	q.log.Warn("the NATS server does not answer; trying another one")
+	if err := q.nc.ForceReconnect(); err != nil {
+		q.log.Debug("the NATS server was not left", "err", err)
+	}
+}
+
 // Open connects, sets up streams and starts what Accept and Record need. ctx bounds the opening only.
 func Open(ctx context.Context, opt Options) (_ *Queue, err error) {
 	q, err := dial(ctx, opt)
