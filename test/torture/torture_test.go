@@ -47,10 +47,6 @@ type stage struct {
 	http     *http.Client
 }
 
-// urgentFrom is how long a run may be until all of its work is urgent. From a long one's pace the bridges foresee more urgent calls
-// until midnight than a Keap application has, and keep the rest of the day for them: all other work would wait for tomorrow.
-const urgentFrom = 10 * time.Minute
-
 // TestTorture is described at the top of the package.
 func TestTorture(t *testing.T) {
 	seed := *seedFlag
@@ -58,11 +54,7 @@ func TestTorture(t *testing.T) {
 		seed = uint64(time.Now().UnixNano())
 	}
 	t.Logf("seed %d", seed)
-	steps := rules
-	if *duration > urgentFrom {
-		steps = strings.NewReplacer("on: lead.submitted", "on: lead.submitted\n        priority: urgent", "priority: bulk", "priority: urgent").Replace(rules)
-	}
-	s := setUp(t, seed, scene{config: configuration(steps, perSecond, perMinute), second: perSecond, minute: perMinute})
+	s := setUp(t, seed, scene{config: configuration(rules, perSecond, perMinute), second: perSecond, minute: perMinute})
 	s.populate()
 	all, end := context.WithCancel(t.Context())
 	defer end()
