@@ -35,7 +35,7 @@ accounts:
   default:
     app: ab123
     keap: {service_account_key: KeapAK-e2e-00000000000000000000000000000000}
-    quota: {second: 200, minute: 12000, day: 100000000}
+    quota: {second: 200, minute: 12000, day: 1000000}
     user_id: 1
     tags: {create: any, per_day: 10000}
     sources:
@@ -62,7 +62,7 @@ accounts:
 func keap(t *testing.T, seed uint64) (*sandbox.Server, string) {
 	t.Helper()
 	s := sandbox.New(sandbox.Options{Seed: seed})
-	second, minute, day := 200, 12000, 100000000
+	second, minute, day := 200, 12000, 1000000
 	if err := s.SetSettings(sandbox.Settings{Quota: &sandbox.Quota{Second: &second, Minute: &minute, Day: &day}}); err != nil {
 		t.Fatal(err)
 	}

@@ -94,7 +94,7 @@ func TestPartition(t *testing.T) {
 		seed = uint64(time.Now().UnixNano())
 	}
 	t.Logf("seed %d", seed)
-	s := setUp(t, seed, scene{config: configuration(rules, perSecond, perMinute), second: perSecond, minute: perMinute})
+	s := setUp(t, seed, scene{config: configuration(affordable(t), perSecond, perMinute), second: perSecond, minute: perMinute})
 	s.startServers(net.hosts)
 	s.startBridge("BRIDGE_NATS_URL=" + s.url)
 	s.ready(t, 0)

@@ -42,12 +42,11 @@ var accounts = []account{
 	{name: "delta", app: "ef333", key: "KeapAK-torture-delta-000000000000000000000000"},
 }
 
-// Limits of each key, in the configuration and in the sandbox. The day has room for the pace of a run from midnight to midnight: the
-// bridges would foresee that urgent work needs all of a smaller one, and keep what is not urgent for tomorrow.
+// Limits of each key, in the configuration and in the sandbox.
 const (
 	perSecond = 100
 	perMinute = 3000
-	perDay    = 100_000_000
+	perDay    = 1_000_000
 )
 
 // rules use every kind of step that leaves something to count: some of them Keap can read back, goals and action sets
