@@ -53,7 +53,7 @@ func (l *Ledger) Outlook(now time.Time) Outlook {
 	o.Second = l.secondLocked(now)
 	rest := 0.0
 	for c := range classes {
-		expected := l.plan.rest(server, c, l.day.limit)
+		expected := l.plan.rest(server, c, l.dayLimitLocked())
 		o.Expected[c] = int(math.Round(expected))
 		o.Kept[c] = l.keptLocked(now, c)
 		if c != Bulk {
@@ -121,15 +121,16 @@ func (l *Ledger) Scarce(now time.Time) Scarcity {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now = l.rollLocked(now)
-	if l.day.limit == 0 {
+	limit := l.dayLimitLocked()
+	if limit == 0 {
 		return Enough
 	}
 	server, left, w := now.Add(l.skew), float64(l.dayLeftLocked()), l.plan.waiting
-	urgent, normal := l.plan.rest(server, Urgent, l.day.limit), l.plan.rest(server, Normal, l.day.limit)
+	urgent, normal := l.plan.rest(server, Urgent, limit), l.plan.rest(server, Normal, limit)
 	switch {
 	case urgent+normal+float64(w[Urgent]+w[Normal]) > left*surely:
 		return NormalLeft
-	case l.plan.need(server, Urgent, l.day.limit)+l.plan.need(server, Normal, l.day.limit)+float64(w[Bulk])+slack*float64(l.day.limit) > left:
+	case l.plan.need(server, Urgent, limit)+l.plan.need(server, Normal, limit)+float64(w[Bulk])+slack*float64(limit) > left:
 		return BulkLeft
 	}
 	return Enough
@@ -187,13 +188,14 @@ func (l *Ledger) arrivalLocked(now time.Time, c Class) (eta time.Time, tomorrow 
 
 // roomLocked is what class c, and what waits ahead of it, may take of a day.
 func (l *Ledger) roomLocked(now time.Time, c Class, ahead int, today bool) float64 {
-	if l.day.limit == 0 {
+	limit := l.dayLimitLocked()
+	if limit == 0 {
 		return math.Inf(1)
 	}
 	if today {
 		return max(0, float64(l.dayLeftLocked()-l.keptLocked(now, c)+ahead))
 	}
-	room := float64(l.day.limit)
+	room := float64(limit)
 	for hour := range 24 {
 		for higher := Urgent; higher < c; higher++ {
 			room -= l.plan.mean[hour][higher]

@@ -17,6 +17,8 @@ const (
 	guard = 0.0205
 	// othersMost bounds what is kept for others, as a share of what is left.
 	othersMost = 0.3
+	// The shares of a day that the pace of a first day may claim for what is left of it.
+	urgentBelieved, normalBelieved = 0.5, 0.2
 )
 
 // unknown marks an hour before the first one that was seen.
@@ -147,15 +149,17 @@ func (p *plan) trend(hour int, part float64, c Class) float64 {
 }
 
 // guess stands in for a forecast on the first day: the configured share of the day for its remaining hours, or
-// today's pace carried on where that is more.
+// today's pace carried on where that is more. One burst early in the day is no pace: less than an hour counts as one, and
+// no pace is believed beyond what leaves something for the classes below.
 func (p *plan) guess(server time.Time, c Class, limit int, left float64) float64 {
-	share := [classes]float64{Urgent: p.floor.Urgent, Normal: p.floor.Normal}[c]
-	floor := share * float64(limit) * left / 24
-	used, seen := 0, max(server.Sub(p.begun).Hours(), 0.5)
+	even := float64(limit) * left / 24
+	floor := [classes]float64{Urgent: p.floor.Urgent, Normal: p.floor.Normal}[c] * even
+	most := [classes]float64{Urgent: urgentBelieved, Normal: normalBelieved}[c] * even
+	used, seen := 0, max(server.Sub(p.begun).Hours(), 1)
 	for h := range 24 {
 		used += max(0, int(p.today[h][c]))
 	}
-	return max(floor, float64(used)/seen*left)
+	return max(floor, min(float64(used)/seen*left, most))
 }
 
 // need is what has to be kept for class c until midnight.
@@ -168,14 +172,15 @@ func (p *plan) need(server time.Time, c Class, limit int) float64 {
 
 // keptLocked is how many of the day's calls are kept from class c.
 func (l *Ledger) keptLocked(now time.Time, c Class) int {
-	if c == Urgent || l.day.limit == 0 {
+	limit := l.dayLimitLocked()
+	if c == Urgent || limit == 0 {
 		return 0
 	}
 	server := now.Add(l.skew)
 	_, _, left := hoursLeft(server)
-	kept := l.plan.need(server, Urgent, l.day.limit)
+	kept := l.plan.need(server, Urgent, limit)
 	if c == Bulk {
-		kept += l.plan.need(server, Normal, l.day.limit)
+		kept += l.plan.need(server, Normal, limit)
 	}
 	if l.seenLocked() {
 		kept += min(l.plan.othersRate*left, othersMost*float64(l.day.left()))
@@ -190,6 +195,14 @@ func (l *Ledger) allowsLocked(now time.Time, c Class) bool {
 		return true
 	}
 	return c == Bulk && l.plan.owed >= 1 && left > l.keptLocked(now, Normal)
+}
+
+// dayLimitLocked is the narrower of the two days: shares of the wider one could be more than the narrower one has. 0: no limit.
+func (l *Ledger) dayLimitLocked() int {
+	if l.day.limit == 0 || l.tenDay.limit == 0 {
+		return max(l.day.limit, l.tenDay.limit)
+	}
+	return min(l.day.limit, l.tenDay.limit)
 }
 
 func (l *Ledger) dayLeftLocked() int { return min(l.day.left(), l.tenDay.left()) }

@@ -93,6 +93,35 @@ func TestReserveOfTheFirstDay(t *testing.T) {
 	}
 }
 
+// TestShareOfTheNarrowerDay: what is kept for other classes is a share of the day that there is, and not of a wider one.
+func TestShareOfTheNarrowerDay(t *testing.T) {
+	l := New(Config{Limits: Limits{Day: 10_000, TenantDay: 1000}, Reserve: Shares{Urgent: 0.2, Normal: 0.1}})
+	midnight := start.Truncate(24 * time.Hour)
+	if o := l.Outlook(midnight); o.Expected[Urgent] != 200 || o.Expected[Normal] != 100 {
+		t.Errorf("at midnight: %+v", o)
+	}
+	if bulk := drain(l, midnight, Bulk, 2000); bulk < 550 || bulk > 700 {
+		t.Errorf("bulk work gets %d calls of 1000", bulk)
+	}
+}
+
+// TestBurstOfTheFirstDayIsNoPace: after any burst of higher classes, at any time of the first day, what it left of the day
+// is not all kept for more of the same.
+func TestBurstOfTheFirstDayIsNoPace(t *testing.T) {
+	for _, reserve := range []Shares{{}, {Urgent: 0.2, Normal: 0.1}} {
+		for minutes := 0; minutes < 24*60; minutes += 7 {
+			now := start.Truncate(24 * time.Hour).Add(time.Duration(minutes) * time.Minute)
+			l := New(Config{Limits: Limits{Day: 30_000}, Reserve: reserve})
+			l.Outlook(now)
+			drain(l, now, Urgent, 2000)
+			now = now.Add(time.Second)
+			if drain(l, now, Normal, 1000) != 1000 || drain(l, now.Add(time.Second), Bulk, 500) != 500 {
+				t.Fatalf("%s, reserve %+v: nothing is left for lower classes: %+v", now.Format(time.TimeOnly), reserve, l.Outlook(now))
+			}
+		}
+	}
+}
+
 // TestBulkIsNotStarved: while normal work takes all that the plan leaves, bulk work gets a fiftieth.
 func TestBulkIsNotStarved(t *testing.T) {
 	l := remembering(t, Limits{Day: 5000}, 14, [3]int{100, 0, 0})
