@@ -168,10 +168,12 @@ func printTable(b *testing.B, reports map[string][]*Report) {
 		}
 		fmt.Fprintln(out, strings.Join([]string{name, f.name, sign + " " + fmt.Sprintf(f.print, f.bar), fmt.Sprintf(f.print, mean), fmt.Sprintf(f.print, worst), beside, verdict}, "\t"))
 	}
-	slowest := time.Duration(0)
+	slowest := &Report{}
 	for _, list := range reports {
 		for _, r := range list {
-			slowest = max(slowest, r.Took)
+			if r.Took > slowest.Took {
+				slowest = r
+			}
 			for _, m := range r.Mistakes {
 				if !strings.Contains(m, "were not finished") {
 					b.Errorf("seed %d, %s: %s", r.Seed, r.Load, m)
@@ -179,7 +181,7 @@ func printTable(b *testing.B, reports map[string][]*Report) {
 			}
 		}
 	}
-	fmt.Fprintf(out, "slowest run\t\t\t\t%s\t\t\n", slowest.Round(100*time.Millisecond))
+	fmt.Fprintf(out, "slowest run\t%s\t\t\t%s\t\t\n", slowest.Load, slowest.Took.Round(100*time.Millisecond))
 }
 
 // over gives the mean and the worst of a figure.
