@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"os"
 	"runtime"
@@ -15,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"bridge/internal/app"
-	"bridge/internal/config"
 	"bridge/internal/events"
 	"bridge/internal/keap/sandbox"
 	"bridge/internal/ops"
@@ -49,18 +46,7 @@ func TestRuleThatAlwaysFails(t *testing.T) {
 	if err := crm.SetSettings(sandbox.Settings{Quota: &sandbox.Quota{Second: &second, Minute: &minute, Day: &day}}); err != nil {
 		t.Fatal(err)
 	}
-	cfg, data := folder(t, brokenRules)
-	env := config.DefaultEnv()
-	env.Config, env.DataDir, env.KeapBaseURL, env.HTTPAddr, env.ConsoleAddr = cfg, data, url, "127.0.0.1:0", "127.0.0.1:0"
-	a, err := app.Start(t.Context(), app.Settings{Env: env, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := a.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	a, cfg := serveHere(t, brokenRules, url)
 	console := &api{client(t), "http://" + a.ConsoleAddr}
 	const orders = 20
 	c := client(t)

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -19,6 +20,8 @@ import (
 	"testing"
 	"time"
 
+	"bridge/internal/app"
+	"bridge/internal/config"
 	"bridge/internal/events"
 	"bridge/internal/keap/sandbox"
 	"bridge/internal/ops"
@@ -269,4 +272,22 @@ func (e *effects) checkOrder(t *testing.T, n, customer int, row events.Row) {
 // contextFor bounds what is expected to get no answer.
 func contextFor(t *testing.T) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(t.Context(), 500*time.Millisecond)
+}
+
+// serveHere runs the bridge in this process with everything embedded and gives the path of its configuration, too.
+func serveHere(t *testing.T, yaml, keapURL string) (a *app.App, cfg string) {
+	t.Helper()
+	cfg, data := folder(t, yaml)
+	env := config.DefaultEnv()
+	env.Config, env.DataDir, env.KeapBaseURL, env.HTTPAddr, env.ConsoleAddr = cfg, data, keapURL, "127.0.0.1:0", "127.0.0.1:0"
+	a, err := app.Start(t.Context(), app.Settings{Env: env, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := a.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return a, cfg
 }

@@ -3,7 +3,6 @@ package e2e
 import (
 	"bytes"
 	"io"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"bridge/internal/app"
-	"bridge/internal/config"
 	"bridge/internal/events"
 	"bridge/internal/keap/sandbox"
 	"bridge/internal/secret"
@@ -69,18 +67,7 @@ func (l *late) post(topic string, minutes int, body string) {
 // TestLateDeliveries: an older state that is delivered after a newer one does not take effect, and no fact is lost.
 func TestLateDeliveries(t *testing.T) {
 	crm, url := keap(t, 1)
-	cfg, data := folder(t, lateRules)
-	env := config.DefaultEnv()
-	env.Config, env.DataDir, env.KeapBaseURL, env.HTTPAddr, env.ConsoleAddr = cfg, data, url, "127.0.0.1:0", "127.0.0.1:0"
-	a, err := app.Start(t.Context(), app.Settings{Env: env, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := a.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	a, _ := serveHere(t, lateRules, url)
 	shop, mistakes := sources.New("shop", "default", sources.Config{Kind: "woocommerce", Secret: sources.Secrets{secret.New(shopSecret)}}, sources.Deps{})
 	if len(mistakes) > 0 {
 		t.Fatal(mistakes)
