@@ -21,8 +21,7 @@ import (
 func TestBackupAtWork(t *testing.T) {
 	t.Parallel()
 	never := false
-	b, s := startStepper(t, testOptions(t), onStep("", events.Verdict{}, &never))
-	s.did, s.planned = make(chan string, 10000), make(chan string, 10000)
+	b, _ := startStepper(t, testOptions(t), onStep("", events.Verdict{}, &never))
 	ctx := context.Background()
 	var before []events.Event
 	for i := range 300 {
@@ -50,8 +49,7 @@ func TestBackupAtWork(t *testing.T) {
 		t.Errorf("restored %+v of %+v", report.Streams, made.Streams)
 	}
 	t.Logf("%d bytes, %d events lined up again", file.Len(), report.Again)
-	c, s := startStepper(t, opt, onStep("", events.Verdict{}, &never))
-	s.did, s.planned = make(chan string, 10000), make(chan string, 10000)
+	c, _ := startStepper(t, opt, onStep("", events.Verdict{}, &never))
 	for _, e := range before {
 		eventually(t, "all are done", func() bool { return c.index.last(e.Key()) == "done" })
 	}

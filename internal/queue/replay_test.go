@@ -72,7 +72,7 @@ func (s *stepper) decide(d events.Delivery) (events.Verdict, bool) {
 
 func startStepper(t *testing.T, opt Options, fail func(step string) (events.Verdict, bool)) (*bench, *stepper) {
 	t.Helper()
-	s := &stepper{fail: fail, did: make(chan string, 100), planned: make(chan string, 100)}
+	s := &stepper{fail: fail, did: make(chan string, 10_000), planned: make(chan string, 10_000)}
 	b := &bench{Queue: openQueue(t, opt), groups: &testGroups{decide: s.decide}, front: &testFront{}}
 	s.q = b.Queue
 	b.start(t)
