@@ -12,10 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
-
-	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/htmlindex"
 )
 
 // Limits of what is decoded. They are far above what senders send (64 levels, 1,000 pairs).
@@ -57,26 +53,6 @@ func decode(body []byte, contentType string) (v any, asJSON []byte, err error) {
 // looksLikeForm tells a=b from JSON: JSON that starts with a letter is true, false or null and has no equals sign.
 func looksLikeForm(b []byte) bool {
 	return !bytes.ContainsAny(b[:1], `{["-0123456789`) && bytes.IndexByte(b, '=') > 0
-}
-
-// toUTF8 converts text of another charset. Bytes that are no UTF-8 although nothing else was said are read as
-// windows-1252, which is what they nearly always are.
-func toUTF8(b []byte, charset string) []byte {
-	if charset != "" && !strings.EqualFold(charset, "utf-8") {
-		if enc, err := htmlindex.Get(charset); err == nil {
-			if out, err := enc.NewDecoder().Bytes(b); err == nil {
-				return out
-			}
-		}
-	}
-	if utf8.Valid(b) {
-		return b
-	}
-	out, err := charmap.Windows1252.NewDecoder().Bytes(b)
-	if err != nil {
-		return bytes.ToValidUTF8(b, []byte("\ufffd"))
-	}
-	return out
 }
 
 // decodeForm reads an urlencoded form; names like customer[address][0] make objects, as PHP means them. The charset is
