@@ -55,9 +55,10 @@ func conceal(text string, e *events.Event) string {
 	return text
 }
 
-// hideWord replaces word where it stands for itself, in whatever case.
+// hideWord replaces word where it stands for itself, in whatever case. Bytes that are no UTF-8 count as U+FFFD each: so package
+// regexp reads a text that has them, while it takes no pattern that does.
 func hideWord(text, word string) string {
-	find := regexp.MustCompile(`(?i)` + regexp.QuoteMeta(word))
+	find := regexp.MustCompile(`(?i)` + regexp.QuoteMeta(string([]rune(word))))
 	var out strings.Builder
 	from := 0
 	for _, at := range find.FindAllStringIndex(text, -1) {

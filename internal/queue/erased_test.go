@@ -205,6 +205,9 @@ func TestConceal(t *testing.T) {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
+	if got := conceal("no Ad\xe9le here", &events.Event{Data: events.Data{Contact: &events.Contact{FirstName: "Ad\xe9le"}}}); got != "no [hidden] here" {
+		t.Error(got)
+	}
 	if got := conceal("Al fell, all of it", &events.Event{Data: events.Data{Contact: &events.Contact{FirstName: "Al"}}}); got != "[hidden] fell, all of it" {
 		t.Error(got)
 	}
