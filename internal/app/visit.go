@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -166,7 +167,16 @@ func people(err error) error {
 		return &ops.Error{Kind: ops.Conflict, Cause: err, Message: "there is no permit for a call: " + string(closed.Reason),
 			Hint: "the quota opens at " + closed.Until.UTC().Format("2006-01-02 15:04 UTC")}
 	case errors.As(err, &said):
-		return &ops.Error{Kind: ops.Outside, Message: said.Message, Hint: said.Hint, Cause: err}
+		return &ops.Error{Kind: ops.Outside, Message: said.Message, Hint: cmp.Or(visitHints[said.Kind], said.Hint), Cause: err}
 	}
 	return err
+}
+
+// visitHints stand for what package keap would tell those who look into an event: a visit has none.
+var visitHints = map[keap.Kind]string{
+	keap.KindInvalid:  "correct the configuration of this account; nothing was sent",
+	keap.KindRefused:  "Keap understood the key and refused the question: check BRIDGE_KEAP_BASE_URL and whether the account's plan has the API",
+	keap.KindNotFound: "Keap does not know what was asked for: check BRIDGE_KEAP_BASE_URL, and whether the credential belongs to the account's app:",
+	keap.KindConflict: "something else changed it at the same moment; run the command again",
+	keap.KindFault:    "XML-RPC refused the question; check the key and whether the account may still use XML-RPC",
 }
