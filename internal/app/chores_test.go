@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -311,6 +312,9 @@ func TestSilenceIsToldOnce(t *testing.T) {
 	for _, s := range list {
 		if s.Silent != (s.Name == "shop") {
 			t.Errorf("%s: silent %v", s.Name, s.Silent)
+		}
+		if len(s.Setup) == 0 || !strings.Contains(strings.Join(s.Setup, "\n"), cmp.Or(s.Address, s.Subject)) {
+			t.Errorf("%s: the steps to set it up do not name its address: %q", s.Name, s.Setup)
 		}
 	}
 	lines, err := a.history.Audit(t.Context(), "", 100)

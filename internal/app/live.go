@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"bridge/docs/senders"
 	"bridge/internal/calls"
 	"bridge/internal/config"
 	"bridge/internal/events"
@@ -230,7 +232,7 @@ func (l *live) Sources(ctx context.Context) ([]ops.Source, error) {
 const defaultSilence = 24 * time.Hour
 
 func (l *live) source(account, name string, s *source, last time.Time) ops.Source {
-	o := ops.Source{Account: account, Name: name, Kind: s.cfg.Kind, Setup: []string{"docs/senders/" + s.cfg.Kind + ".md"}}
+	o := ops.Source{Account: account, Name: name, Kind: s.cfg.Kind}
 	if s.cfg.Kind == kindNATS {
 		o.Subject = "ingest." + account + "." + name
 	} else {
@@ -239,6 +241,7 @@ func (l *live) source(account, name string, s *source, last time.Time) ops.Sourc
 			o.Address += "/<path_secret>"
 		}
 	}
+	o.Setup = senders.Steps(s.cfg.Kind, cmp.Or(o.Address, o.Subject))
 	_, o.Testable = s.made.(sources.Signer)
 	if r := l.requests[[2]string{account, name}]; r != nil {
 		o.Requests, o.Refused = slices.Clone(r.list), r.refused
