@@ -16,9 +16,9 @@ import (
 	"bridge/test/office"
 )
 
-// overflow lists what sticks out of the page. (innerWidth would grow with it.)
+// overflow lists what sticks out of the page, or whose text sticks out of itself. (innerWidth would grow with it.)
 const overflow = `[...document.querySelectorAll("body *")].filter((e) => { const r = e.getBoundingClientRect(); const s = getComputedStyle(e);
-	return r.width > 1 && r.right > document.documentElement.clientWidth + 1 && s.position !== "absolute" && !e.parentElement.closest("pre") && !e.closest(".hidden, .skip, thead"); })
+	return r.width > 1 && (r.right > document.documentElement.clientWidth + 1 || e.clientWidth > 1 && e.scrollWidth > e.clientWidth + 1 && s.overflowX === "visible") && s.position !== "absolute" && !e.parentElement.closest("pre") && !e.closest(".hidden, .skip, thead"); })
 	.map((e) => e.tagName + "." + e.className + " " + Math.round(e.getBoundingClientRect().right) + " " + (e.textContent || "").trim().slice(0, 40))`
 
 // faint lists text whose contrast with what is behind it is below 4.5 (3 for large text).

@@ -124,7 +124,7 @@ func fullDesk(t *testing.T) *desk {
 	d.AccountList[0].ActionSets = []ops.ActionSet{{ID: "42", Name: "Bought something", Replaced: "goal shop/bought", Ends: until}}
 	d.SourceList = []ops.Source{{
 		Account: "default", Name: "shop", Kind: "woocommerce", Address: "https://bridge.example.com/hooks/default/shop",
-		Setup: []string{"WooCommerce → Settings → Advanced → Webhooks"}, Testable: true, Refused: 2,
+		Setup: []string{"WooCommerce → Settings → Advanced → Webhooks; delivery URL https://bridge.example.com/hooks/default/shop"}, Testable: true, Refused: 2,
 		Requests: []ops.Request{{At: until, Status: 401, Outcome: "unauthorized", Why: "the signature is wrong"}},
 	}, {Account: "default", Name: "crm", Kind: "nats", Subject: "ingest.default.crm", Silent: true}}
 	d.RuleList = []ops.Rule{{Account: "default", Name: "purchase", On: []string{"order.paid"}, When: "event.order.total >= 10.0", Do: []string{"contact", "tag Customer"}, At: "bridge.yaml:12:9"}}
