@@ -44,8 +44,8 @@ func outbound(may func(netip.Addr) bool) *http.Client {
 // when it wakes, because another one may have done so meanwhile.
 func keapTransport(may func() bool) *http.Transport {
 	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
-	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 5 * time.Second, MaxIdleConnsPerHost: 32, MaxIdleConns: 512,
+	return &http.Transport{ // as many idle connections to Keap as a thousand accounts come to use: a new one costs more than a call
+		Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 5 * time.Second, MaxIdleConnsPerHost: 256, MaxIdleConns: 512,
 		IdleConnTimeout: 90 * time.Second, ForceAttemptHTTP2: true,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			c, err := dialer.DialContext(ctx, network, address)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -124,21 +125,49 @@ var lookDelays = [...]time.Duration{time.Millisecond, 10 * time.Millisecond, 100
 
 // hint says whether a consumer may have something. Safe for concurrent use.
 type hint struct {
-	more   atomic.Bool
-	misses atomic.Int32
+	more atomic.Bool // whoever looks takes it back first
+
+	mu     sync.Mutex // guards what follows: a hint that comes during a look is not lost with its miss
+	misses int
+	upTo   uint64 // there is something up to here
+	got    uint64 // up to here all was taken
+	blind  bool   // nobody knows up to where there is something
 }
 
 // give says that there may be something.
 func (h *hint) give() {
-	h.misses.Store(0)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.blind, h.misses = true, 0
 	h.more.Store(true)
+}
+
+// giveUpTo says that there is something up to a place in the stream.
+func (h *hint) giveUpTo(seq uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.upTo, h.misses = max(seq, h.upTo), 0
+	h.more.Store(true)
+}
+
+// took says that messages up to a place were taken, as many as were asked for (full) or all there were. Where it is known
+// that nothing stands behind them, the consumer is not asked again.
+func (h *hint) took(seq uint64, full bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.got, h.misses = max(seq, h.got), 0
+	if full || h.blind || seq < h.upTo {
+		h.more.Store(true)
+	}
 }
 
 // miss says that there was nothing, and after how long to look again; false: not before the next hint.
 func (h *hint) miss() (time.Duration, bool) {
-	n := int(h.misses.Add(1))
-	if n > len(lookDelays) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.misses++; h.misses > len(lookDelays) || !h.blind && h.got >= h.upTo {
+		h.blind = false
 		return 0, false
 	}
-	return lookDelays[n-1], true
+	return lookDelays[h.misses-1], true
 }

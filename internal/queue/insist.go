@@ -39,14 +39,14 @@ func unanswered(err error) bool {
 // when there is none.
 func (q *Queue) get(ctx context.Context, stream string, seq uint64, filter ...jetstream.GetMsgOpt) (*jetstream.RawStreamMsg, error) {
 	return insist(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
-		return q.streams[stream].GetMsg(ctx, seq, filter...)
+		return q.readable[stream].GetMsg(ctx, seq, filter...)
 	})
 }
 
 // newest reads the last message of a subject; jetstream.ErrMsgNotFound when there is none.
 func (q *Queue) newest(ctx context.Context, stream, subject string) (*jetstream.RawStreamMsg, error) {
 	return insist(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
-		return q.streams[stream].GetLastMsgForSubject(ctx, subject)
+		return q.readable[stream].GetLastMsgForSubject(ctx, subject)
 	})
 }
 
@@ -57,11 +57,16 @@ func (q *Queue) info(ctx context.Context, stream string, opts ...jetstream.Strea
 
 // put stores a message, once however often it has to ask.
 func (q *Queue) put(ctx context.Context, msg *nats.Msg, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
+	return put(ctx, q.js, msg, opts...)
+}
+
+// put is Queue.put over a connection.
+func put(ctx context.Context, js jetstream.JetStream, msg *nats.Msg, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
 	if msg.Header == nil {
 		msg.Header = nats.Header{}
 	}
 	if msg.Header.Get(jetstream.MsgIDHeader) == "" {
 		msg.Header.Set(jetstream.MsgIDHeader, nuid.Next())
 	}
-	return insist(ctx, func(ctx context.Context) (*jetstream.PubAck, error) { return q.js.PublishMsg(ctx, msg, opts...) })
+	return insist(ctx, func(ctx context.Context) (*jetstream.PubAck, error) { return js.PublishMsg(ctx, msg, opts...) })
 }

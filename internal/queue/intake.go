@@ -192,7 +192,7 @@ func (in *intake) commit(group []*accepting) {
 	case in.spool != nil:
 		err = in.spool.publish(msg)
 	default:
-		_, err = in.q.put(context.Background(), msg)
+		_, err = put(context.Background(), in.q.line.js, msg)
 	}
 	if err != nil && time.Since(in.complained) > time.Second {
 		in.complained = time.Now()

@@ -55,6 +55,7 @@ type lane struct {
 	hint     hint
 	lookAt   time.Time // when to look again after a miss; zero: when there is a hint
 	consumer jetstream.Consumer
+	puller   *puller   // of the consumer
 	used     time.Time // the consumer last gave something
 	held     int       // in hand; guarded by group.mu
 	parked   int       // of these; guarded by group.mu
@@ -77,7 +78,7 @@ func (t tenure) Behind() (n [len(events.Priorities)]int) {
 
 // taken is one delivery in hand.
 type taken struct {
-	msg     jetstream.Msg // the newest copy of it
+	msg     *delivered // the newest copy of it
 	workSeq uint64
 	pointer pointer
 	account string
@@ -260,7 +261,8 @@ func (g *group) fill(ctx context.Context) (bool, error) {
 			continue
 		}
 		ln.hint.more.Store(false) // before looking: a hint that comes now counts
-		msgs, err := g.fetch(ctx, ln, min(n, takeAtOnce))
+		n = min(n, takeAtOnce)
+		msgs, err := g.fetch(ctx, ln, n)
 		if err != nil {
 			return false, fmt.Errorf("take work: %w", err)
 		}
@@ -270,7 +272,7 @@ func (g *group) fill(ctx context.Context) (bool, error) {
 			}
 			continue
 		}
-		ln.hint.give()
+		ln.hint.took(msgs[len(msgs)-1].seq, len(msgs) == n)
 		ln.used = g.q.opt.Now()
 		for _, m := range msgs {
 			if err := g.take(ctx, ln, m); err != nil {
@@ -283,23 +285,19 @@ func (g *group) fill(ctx context.Context) (bool, error) {
 }
 
 // take hands one message over.
-func (g *group) take(ctx context.Context, ln *lane, m jetstream.Msg) error {
-	meta, err := m.Metadata()
-	if err != nil {
-		return fmt.Errorf("work message: %w", err)
-	}
-	ln.behind.Store(int64(meta.NumPending))
+func (g *group) take(ctx context.Context, ln *lane, m *delivered) error {
+	ln.behind.Store(int64(m.pending))
 	g.mu.Lock()
-	if t := g.inHand[meta.Sequence.Stream]; t != nil {
+	if t := g.inHand[m.seq]; t != nil {
 		t.msg = m // delivered again while in hand: the hands keep the first
 		g.mu.Unlock()
 		return nil
 	}
 	g.mu.Unlock()
-	t := &taken{msg: m, workSeq: meta.Sequence.Stream, lane: ln, lease: g.lease}
-	if err := json.Unmarshal(m.Data(), &t.pointer); err != nil {
+	t := &taken{msg: m, workSeq: m.seq, lane: ln, lease: g.lease}
+	if err := json.Unmarshal(m.data, &t.pointer); err != nil {
 		g.q.log.Error("a work message cannot be read; dropped", "seq", t.workSeq, "err", err)
-		return m.Ack()
+		return acknowledge(ctx, m)
 	}
 	d := events.Delivery{
 		Seq: t.pointer.Seq, Group: g.name, Priority: ln.priority, Contact: t.pointer.Contact,
@@ -357,12 +355,12 @@ func (g *group) letGo(t *taken) {
 // report keeps what is in hand from being delivered again.
 func (g *group) report() {
 	g.mu.Lock()
-	msgs := make([]jetstream.Msg, 0, len(g.inHand))
+	msgs := make([]*delivered, 0, len(g.inHand))
 	for _, t := range g.inHand {
 		msgs = append(msgs, t.msg)
 	}
 	g.mu.Unlock()
 	for _, m := range msgs {
-		_ = m.InProgress() // the worst that follows is a second delivery, which take recognises
+		_ = m.inProgress() // the worst that follows is a second delivery, which take recognises
 	}
 }

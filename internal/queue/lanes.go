@@ -40,7 +40,7 @@ func (g *group) weigh() {
 
 // fetch takes up to n messages of a lane. A lane without a consumer gets one only when there is something for it: of three
 // lanes most groups use one.
-func (g *group) fetch(ctx context.Context, ln *lane, n int) ([]jetstream.Msg, error) {
+func (g *group) fetch(ctx context.Context, ln *lane, n int) ([]*delivered, error) {
 	if ln.consumer == nil {
 		waits, err := g.waits(ctx, ln)
 		if err != nil || !waits {
@@ -50,7 +50,7 @@ func (g *group) fetch(ctx context.Context, ln *lane, n int) ([]jetstream.Msg, er
 			return nil, err
 		}
 	}
-	return fetch(ln.consumer, n)
+	return ln.puller.take(n)
 }
 
 // waits tells whether there is work in a lane.
@@ -66,6 +66,9 @@ func (g *group) openLane(ctx context.Context, ln *lane) error {
 	name := ln.priority.String()
 	c, err := g.q.consume(ctx, workStream(g.name), "disp-"+g.name+"-"+name, g.lease.Epoch(), workSubject(g.name, ln.priority))
 	if err != nil {
+		return err
+	}
+	if ln.puller, err = g.q.newPuller(workStream(g.name), c.CachedInfo().Name); err != nil {
 		return err
 	}
 	ln.consumer, ln.used = c, g.q.opt.Now()
@@ -107,7 +110,8 @@ func (g *group) closeLane(ctx context.Context, ln *lane) {
 		return
 	}
 	name := ln.consumer.CachedInfo().Name
-	ln.consumer = nil
+	ln.puller.close()
+	ln.consumer, ln.puller = nil, nil
 	if err := g.q.streams[workStream(g.name)].DeleteConsumer(ctx, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		g.q.log.Debug("a consumer was not deleted", "consumer", name, "err", err)
 	}

@@ -94,7 +94,10 @@ type Queue struct {
 	server     *embedded  // nil with an external server
 	nc         *nats.Conn // nil with Away
 	js         jetstream.JetStream
+	line       link // the durable line's own: what is accepted does not stand behind the work on what was
+	reads      link // single messages are read over it: the server reads nothing else from it while it waits for a stream's lock
 	streams    map[string]jetstream.Stream
+	readable   map[string]jetstream.Stream // the same, over reads
 	salt       []byte
 	maxPayload int           // of one message
 	hungUp     chan struct{} // closed when the connection is closed
@@ -122,8 +125,10 @@ func (q *Queue) elsewhere() {
 		return
 	}
 	q.log.Warn("the NATS server does not answer; trying another one")
-	if err := q.nc.ForceReconnect(); err != nil {
-		q.log.Debug("the NATS server was not left", "err", err)
+	for _, nc := range [...]*nats.Conn{q.nc, q.line.nc, q.reads.nc} { // each may be with another server, and a healthy one comes back at once
+		if err := nc.ForceReconnect(); err != nil {
+			q.log.Debug("the NATS server was not left", "err", err)
+		}
 	}
 }
 
@@ -165,7 +170,7 @@ func dial(ctx context.Context, opt Options) (_ *Queue, err error) {
 	}
 	q := &Queue{
 		opt: opt, log: opt.Logger, process: hashToken(nuid.Next())[:12],
-		streams: map[string]jetstream.Stream{}, hungUp: make(chan struct{}), lost: make(chan struct{}),
+		streams: map[string]jetstream.Stream{}, readable: map[string]jetstream.Stream{}, hungUp: make(chan struct{}), lost: make(chan struct{}),
 		accepted: newRecall[string, []*events.Event](acceptedBytes), routed: newRecall[uint64, entry](routedBytes),
 	}
 	if opt.URL == "" {
@@ -179,18 +184,54 @@ func dial(ctx context.Context, opt Options) (_ *Queue, err error) {
 	return q, nil
 }
 
+// link is one more connection with what is done over it.
+type link struct {
+	nc     *nats.Conn
+	js     jetstream.JetStream
+	hungUp chan struct{} // closed when the connection is closed
+}
+
 func (q *Queue) connect(ctx context.Context) error {
+	all := [...]link{{hungUp: q.hungUp}, {hungUp: make(chan struct{})}, {hungUp: make(chan struct{})}}
+	for i, use := range [...]string{"work", "line", "reads"} {
+		l := &all[i]
+		var err error
+		if l.nc, err = q.dialNATS(use, l.hungUp); err == nil {
+			l.js, err = jetstream.New(l.nc, jetstream.WithDefaultTimeout(requestTimeout))
+		}
+		switch i { // as they come: disconnect closes those that are there
+		case 0:
+			q.nc, q.js = l.nc, l.js
+		case 1:
+			q.line = *l
+		case 2:
+			q.reads = *l
+		}
+		if err != nil {
+			return err
+		}
+	}
+	q.maxPayload = int(q.nc.MaxPayload())
+	if _, err := q.js.AccountInfo(ctx); err != nil {
+		return fault("the NATS account has no JetStream", "switch JetStream on for it", "%w", err)
+	}
+	return nil
+}
+
+// dialNATS makes a connection; hungUp is closed with it, and the queue is lost then.
+func (q *Queue) dialNATS(use string, hungUp chan struct{}) (*nats.Conn, error) {
+	log := q.log.With("connection", use)
 	options := []nats.Option{
-		nats.Name("bridge " + q.process), nats.CustomInboxPrefix(inboxes), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
+		nats.Name("bridge " + q.process + " " + use), nats.CustomInboxPrefix(inboxes), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectJitter(100*time.Millisecond, 500*time.Millisecond),
-		nats.ClosedHandler(func(*nats.Conn) { close(q.hungUp); q.lose() }),
+		nats.ClosedHandler(func(*nats.Conn) { close(hungUp); q.lose() }),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
-				q.log.Warn("the connection to NATS broke", "err", err)
+				log.Warn("the connection to NATS broke", "err", err)
 			}
 		}),
-		nats.ReconnectHandler(func(*nats.Conn) { q.log.Info("connected to NATS again") }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { q.log.Warn("NATS client", "err", err) }),
+		nats.ReconnectHandler(func(*nats.Conn) { log.Info("connected to NATS again") }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn("NATS client", "err", err) }),
 	}
 	url := q.opt.URL
 	if q.server != nil {
@@ -198,22 +239,15 @@ func (q *Queue) connect(ctx context.Context) error {
 	} else if q.opt.Creds != "" {
 		login, err := credentials(q.opt.Creds)
 		if err != nil {
-			return fault("the NATS credentials cannot be read", "BRIDGE_NATS_CREDS names a creds file, or a file with the seed of an nkey", "%w", err)
+			return nil, fault("the NATS credentials cannot be read", "BRIDGE_NATS_CREDS names a creds file, or a file with the seed of an nkey", "%w", err)
 		}
 		options = append(options, login)
 	}
 	nc, err := nats.Connect(url, options...)
 	if err != nil {
-		return fault("NATS cannot be reached", "check BRIDGE_NATS_URL and BRIDGE_NATS_CREDS", "%w", err)
+		return nil, fault("NATS cannot be reached", "check BRIDGE_NATS_URL and BRIDGE_NATS_CREDS", "%w", err)
 	}
-	q.nc, q.maxPayload = nc, int(nc.MaxPayload())
-	if q.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(requestTimeout)); err != nil {
-		return err
-	}
-	if _, err := q.js.AccountInfo(ctx); err != nil {
-		return fault("the NATS account has no JetStream", "switch JetStream on for it", "%w", err)
-	}
-	return nil
+	return nc, nil
 }
 
 // inboxes is where answers to the bridge go, events among them. It is not the usual prefix, to which every publisher
@@ -277,9 +311,11 @@ func (q *Queue) Close(ctx context.Context) error {
 }
 
 func (q *Queue) disconnect() error {
-	if q.nc != nil {
-		q.nc.Close()
-		<-q.hungUp
+	for _, l := range [...]link{q.line, q.reads, {nc: q.nc, hungUp: q.hungUp}} {
+		if l.nc != nil {
+			l.nc.Close()
+			<-l.hungUp
+		}
 	}
 	if q.server != nil {
 		return q.server.stop()

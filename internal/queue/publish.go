@@ -50,29 +50,33 @@ func (q *Queue) publish(ctx context.Context, msgs []*nats.Msg) ([]stored, error)
 	return all, nil
 }
 
-// publishWork publishes pointers to the shards of WORK, side by side; those of one group stay in order. As for publish, some
-// may be stored when it fails.
-func (q *Queue) publishWork(ctx context.Context, pointers []*nats.Msg) error {
+// publishWork publishes pointers to the shards of WORK, side by side; those of one group stay in order. It gives the place of
+// the last one of each subject. As for publish, some may be stored when it fails.
+func (q *Queue) publishWork(ctx context.Context, pointers []*nats.Msg) (map[string]uint64, error) {
 	shards := map[string][]*nats.Msg{}
 	for _, m := range pointers {
 		shard := part(m.Subject, 1)
 		shards[shard] = append(shards[shard], m)
 	}
-	var all sync.WaitGroup
-	failed := make(chan error, len(shards))
+	var (
+		all  sync.WaitGroup
+		mu   sync.Mutex // guards what follows
+		last = make(map[string]uint64, len(pointers))
+		errs []error
+	)
 	for _, msgs := range shards {
 		all.Go(func() {
-			_, err := q.publish(ctx, msgs)
-			failed <- err
+			places, err := q.publish(ctx, msgs)
+			mu.Lock()
+			defer mu.Unlock()
+			errs = append(errs, err)
+			for i, at := range places {
+				last[msgs[i].Subject] = max(last[msgs[i].Subject], at.seq)
+			}
 		})
 	}
 	all.Wait()
-	close(failed)
-	var errs []error
-	for err := range failed {
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+	return last, errors.Join(errs...)
 }
 
 // cut tells how many messages go together.

@@ -106,7 +106,7 @@ func (q *Queue) again(ctx context.Context, en entry, p pointer, id string) error
 		return fmt.Errorf("line an event up again: %w", err)
 	}
 	if w != nil {
-		w.wakeAll(unit)
+		w.wakeAll(unit, nil)
 	}
 	return q.dropSlot(ctx, s, slot)
 }

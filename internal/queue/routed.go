@@ -39,13 +39,14 @@ func (r *router) write(ctx context.Context, d *draft) error {
 	if err := r.q.register(ctx, d.woken); err != nil {
 		return err
 	}
-	if err := r.q.publishWork(ctx, d.pointers); err != nil {
+	upTo, err := r.q.publishWork(ctx, d.pointers)
+	if err != nil {
 		return fmt.Errorf("line events up: %w", err)
 	}
 	if err := r.q.Record(ctx, d.outcomes...); err != nil {
 		return fmt.Errorf("record outcomes: %w", err)
 	}
-	r.w.wakeAll(d.woken)
+	r.w.wakeAll(d.woken, upTo)
 	return nil
 }
 

@@ -64,14 +64,14 @@ func (g *group) after(t *taken, v events.Verdict, err error) error {
 	return err
 }
 
-func (t *taken) current(g *group) jetstream.Msg {
+func (t *taken) current(g *group) *delivered {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return t.msg
 }
 
 // acknowledge waits for the server's word: a former owner's acknowledgement is refused, because its consumer is gone.
-func acknowledge(ctx context.Context, m jetstream.Msg) error {
+func acknowledge(ctx context.Context, m *delivered) error {
 	if err := m.DoubleAck(ctx); err != nil {
 		return fmt.Errorf("acknowledge: %w", err)
 	}
@@ -175,7 +175,7 @@ func (g *group) park(t *taken) {
 
 // gone settles a pointer whose event the log does not hold any more: it was erased, or it waited longer than the
 // log is kept.
-func (g *group) gone(ctx context.Context, t *taken, m jetstream.Msg) error {
+func (g *group) gone(ctx context.Context, t *taken, m *delivered) error {
 	o := events.Outcome{
 		Kind: events.OutcomeState, Key: t.pointer.Key, Seq: t.pointer.Seq, State: events.Done, Reason: events.Erased, Job: t.pointer.Job,
 		Detail: "the log does not hold the event any more",
@@ -187,7 +187,7 @@ func (g *group) gone(ctx context.Context, t *taken, m jetstream.Msg) error {
 }
 
 // failUnreadable puts a pointer whose event stands in the log and cannot be read where a person sees it.
-func (g *group) failUnreadable(ctx context.Context, t *taken, m jetstream.Msg, cause *unreadableEntry) error {
+func (g *group) failUnreadable(ctx context.Context, t *taken, m *delivered, cause *unreadableEntry) error {
 	g.q.log.Error("an event of the log cannot be read; it failed", "seq", t.pointer.Seq, "key", t.pointer.Key, "err", cause)
 	s := &Slot{
 		Key: t.pointer.Key, Account: cause.account, Seq: t.pointer.Seq, State: events.Failed, Reason: events.Internal, At: g.q.opt.Now().UTC(),

@@ -294,7 +294,7 @@ func TestFencing(t *testing.T) {
 	}
 	short, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	if err := acknowledge(short, held[0]); err == nil {
+	if err := held[0].DoubleAck(short); err == nil {
 		t.Error("a former owner acknowledged")
 	}
 	if got, err := fetch(former, 10); len(got) > 0 || err == nil {

@@ -40,4 +40,6 @@ func (q *Queue) End(ctx context.Context) (events.Position, error) {
 }
 
 // Connected tells whether the server can be reached now.
-func (q *Queue) Connected() bool { return q.nc.IsConnected() }
+func (q *Queue) Connected() bool {
+	return q.nc.IsConnected() && q.line.nc.IsConnected() && q.reads.nc.IsConnected()
+}

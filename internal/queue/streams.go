@@ -88,17 +88,21 @@ func streams(replicas int, retention time.Duration) []jetstream.StreamConfig {
 // ensureStreams creates what is missing and brings the rest to its configuration.
 func (q *Queue) ensureStreams(ctx context.Context) error {
 	list := streams(q.opt.Replicas, q.opt.Retention)
-	made, errs := make([]jetstream.Stream, len(list)), make([]error, len(list))
+	made, read, errs := make([]jetstream.Stream, len(list)), make([]jetstream.Stream, len(list)), make([]error, len(list))
 	var all sync.WaitGroup
 	for i := range list { // side by side: each syncs files of its own
-		all.Go(func() { made[i], errs[i] = q.ensureStream(ctx, list[i]) })
+		all.Go(func() {
+			if made[i], errs[i] = q.ensureStream(ctx, list[i]); errs[i] == nil {
+				read[i], errs[i] = q.reads.js.Stream(ctx, list[i].Name)
+			}
+		})
 	}
 	all.Wait()
 	for i := range list {
 		if errs[i] != nil {
 			return errs[i] // one is enough: what is wrong is mostly wrong with all
 		}
-		q.streams[list[i].Name] = made[i]
+		q.streams[list[i].Name], q.readable[list[i].Name] = made[i], read[i]
 	}
 	return nil
 }

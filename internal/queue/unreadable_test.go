@@ -41,7 +41,7 @@ func TestUnreadableEntry(t *testing.T) {
 	if _, err := b.put(ctx, &nats.Msg{Subject: subjectOut + "x", Data: []byte("no outcome")}); err != nil {
 		t.Fatal(err)
 	}
-	b.work.wakeAll(unit)
+	b.work.wakeAll(unit, nil)
 	eventually(t, "the damaged event is listed", func() bool { return b.index.last(e.Key()) == "failed/internal" && len(b.slots(t)) == 1 })
 	next := event("next", "a@example.com")
 	accept(t, b.Queue, e, next)

@@ -104,6 +104,15 @@ func (w *work) woken(m *nats.Msg) {
 
 // wake starts or nudges a group that has new work; false when another process is to own it.
 func (w *work) wake(name string, lanes ...events.Priority) bool {
+	return w.nudge(name, func(g *group) {
+		for _, l := range lanes {
+			g.lanes[l].hint.give()
+		}
+	})
+}
+
+// nudge gives a group that this process is to own its hints; false when another process is to own it.
+func (w *work) nudge(name string, hints func(*group)) bool {
 	if w.members.owner(groupUnit(name)) != w.members.self() {
 		return false
 	}
@@ -118,18 +127,25 @@ func (w *work) wake(name string, lanes ...events.Priority) bool {
 		w.open[name] = g
 		w.all.Go(g.run)
 	}
-	for _, l := range lanes {
-		g.lanes[l].hint.give()
-	}
+	hints(g)
 	signal(g.nudge)
 	return true
 }
 
-// wakeAll wakes the owners of groups that have new work, wherever they are.
-func (w *work) wakeAll(units map[groupLane]bool) {
+// wakeAll wakes the owners of groups that have new work, wherever they are. upTo has the places of the last of it by
+// subject, as far as they are known.
+func (w *work) wakeAll(units map[groupLane]bool, upTo map[string]uint64) {
 	var elsewhere []string
 	for u := range units {
-		if !w.wake(u.group, u.lane) {
+		seq := upTo[workSubject(u.group, u.lane)]
+		mine := w.nudge(u.group, func(g *group) {
+			if h := &g.lanes[u.lane].hint; seq > 0 {
+				h.giveUpTo(seq)
+			} else {
+				h.give()
+			}
+		})
+		if !mine {
 			elsewhere = append(elsewhere, u.group+"."+u.lane.String())
 		}
 	}
