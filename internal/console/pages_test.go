@@ -352,6 +352,11 @@ func TestStanding(t *testing.T) {
 			t.Errorf("count(%d) = %s", n, got)
 		}
 	}
+	for f, want := range map[float64]string{0: "0.0", 3.94: "3.9", 99.94: "99.9", 99.96: "100", 2351.4: "2,351"} {
+		if got := decimal(f); got != want {
+			t.Errorf("decimal(%v) = %s", f, got)
+		}
+	}
 	for d, want := range map[time.Duration]string{time.Millisecond: "1 ms", 90 * time.Second: "1 min", 90 * time.Minute: "1 h 30 min", 26 * time.Hour: "26 h", 72 * time.Hour: "3 days"} {
 		if got := span(-d); got != want {
 			t.Errorf("span(%s) = %s", d, got)

@@ -3,6 +3,7 @@ package console
 import (
 	"fmt"
 	"html/template"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -99,8 +100,13 @@ func capital(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// decimal prints a small number with one digit.
-func decimal(f float64) string { return strconv.FormatFloat(f, 'f', 1, 64) }
+// decimal prints a number with one digit behind the point, which nobody needs from a hundred on.
+func decimal(f float64) string {
+	if f >= 99.95 {
+		return count(int(math.Round(f)))
+	}
+	return strconv.FormatFloat(f, 'f', 1, 64)
+}
 
 // count prints a number with commas between thousands.
 func count(n int) string {
