@@ -124,7 +124,7 @@ func (b *bench) endToEnd() error {
 // processes shares 1,000 accounts among bridges.
 func (b *bench) processes() error {
 	var alone float64
-	for range b.runs {
+	for range b.half() {
 		for n := 1; n <= 3; n++ {
 			dir, err := b.scratch("nats")
 			if err != nil {

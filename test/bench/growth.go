@@ -4,7 +4,7 @@ import "fmt"
 
 // growth measures what an event costs the bridge as the configuration or the event grows.
 func (b *bench) growth() error {
-	for range b.runs {
+	for range b.half() {
 		for _, by := range []struct {
 			what  string
 			sizes []int

@@ -65,7 +65,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	only := flags.String("only", "", "sections, comma separated: "+sectionNames())
-	runs := flags.Int("runs", 3, "how often the figures of a section are taken")
+	runs := flags.Int("runs", 3, "how often the figures of a section are taken (processes and growth: half as often, rounded up)")
 	quick := flags.Bool("quick", false, "a moment of everything")
 	output := flags.String("json", "", "also write the figures to this file")
 	binary := flags.String("binary", "", "a bridge that is built already")
@@ -147,6 +147,9 @@ func (b *bench) short(d time.Duration) time.Duration {
 	}
 	return d
 }
+
+// half is how often the figures are taken that take minutes each time.
+func (b *bench) half() int { return (b.runs + 1) / 2 }
 
 // few is n, or a few with -quick.
 func (b *bench) few(n int) int {
