@@ -79,7 +79,7 @@ func Open(ctx context.Context, path string, opt Options) (*Index, error) {
 		}
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("history: open %s: %w", path, err), lock.Close())
+		return nil, errors.Join(fmt.Errorf("history: open %s: %w", path, err), unlockFile(lock))
 	}
 	ix.store = st
 	ix.news.start(st.pos)
@@ -103,7 +103,7 @@ func (ix *Index) Close() error {
 		ix.store.close()
 		ix.store = nil
 	}
-	return ix.lock.Close()
+	return unlockFile(ix.lock)
 }
 
 // reading lends the store out until done is called.

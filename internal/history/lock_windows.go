@@ -24,3 +24,6 @@ func lockFile(path string) (*os.File, error) {
 	}
 	return os.NewFile(uintptr(h), path), nil
 }
+
+// unlockFile gives the lock up: it goes with the handle, which no child inherits.
+func unlockFile(f *os.File) error { return f.Close() }

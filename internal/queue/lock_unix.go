@@ -20,3 +20,9 @@ func lockFile(path string) (*os.File, error) {
 	}
 	return f, nil
 }
+
+// unlockFile gives the lock up before it closes the file: a child process that is just being started holds a copy of the
+// file until it runs its program, and the lock with it (flock(2)).
+func unlockFile(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+}

@@ -75,7 +75,7 @@ func startServer(o *Options, broken func()) (*embedded, error) {
 	}
 	s, err := openServer(o, broken)
 	if err != nil {
-		return nil, errors.Join(err, lock.Close())
+		return nil, errors.Join(err, unlockFile(lock))
 	}
 	s.lock = lock
 	return s, nil
@@ -210,7 +210,7 @@ func (u *User) permissions() (*server.Permissions, error) {
 func (e *embedded) stop() error {
 	e.server.Shutdown()
 	e.server.WaitForShutdown()
-	return e.lock.Close()
+	return unlockFile(e.lock)
 }
 
 // serverLog hands what the server says to slog. Notices are about its own life: debug for us.
