@@ -71,6 +71,9 @@ func (*hotmart) read(d *delivery) (reading, error) {
 		f.at = or(data.at("purchase.approved_date").time(), at)
 	case "order.refunded", "dispute.opened":
 		o := f.data.Order
+		if o == nil {
+			return reading{}, malformed("a purchase is expected with "+topic, nil)
+		}
 		f.data.Refund = &events.Refund{ID: transaction, OrderID: transaction, Amount: o.Total, Currency: o.Currency, Reason: strings.ToLower(topic), Full: true}
 		if data.is("purchase.status", "PARTIALLY_REFUNDED") { // how much went back it does not say, and there may be more
 			f.id, f.data.Refund.ID, f.data.Refund.Amount, f.data.Refund.Full = transaction+":"+got.id, got.id, "", false
