@@ -3,6 +3,7 @@ package queue
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,24 +14,29 @@ import (
 	"bridge/internal/events"
 )
 
-// holds lists the files under dir that contain text.
-func holds(t *testing.T, dir, text string) []string {
+// holds lists the files under dir that contain text. A running server renames and removes files below the reader: then the
+// walk begins again, so that a file that was renamed is not missed.
+func holds(t *testing.T, dir, text string) (found []string) {
 	t.Helper()
-	var found []string
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+	for tries := 0; ; tries++ {
+		found = nil
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			body, err := os.ReadFile(path)
+			if bytes.Contains(bytes.ToLower(body), []byte(text)) {
+				found = append(found, strings.TrimPrefix(path, dir))
+			}
 			return err
+		})
+		if err == nil {
+			return found
 		}
-		body, err := os.ReadFile(path)
-		if bytes.Contains(bytes.ToLower(body), []byte(text)) {
-			found = append(found, strings.TrimPrefix(path, dir))
+		if !errors.Is(err, fs.ErrNotExist) || tries == 100 {
+			t.Fatal(err)
 		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
-	return found
 }
 
 // TestErase: nothing of the person is left on disk, resends stay out, a new purchase comes in, others are not touched.

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -78,6 +79,25 @@ func (d *disk) cut() {
 	}
 }
 
+// stop returns when every thread of a child stands still: the signal alone comes back before that.
+func stop(t *testing.T, p *os.Process) {
+	t.Helper()
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		var status syscall.WaitStatus
+		_, err := syscall.Wait4(p.Pid, &status, syscall.WUNTRACED, nil)
+		if errors.Is(err, syscall.EINTR) {
+			continue
+		}
+		if err != nil || !status.Stopped() {
+			t.Fatalf("the child does not stop: %v, status %#x", err, status)
+		}
+		return
+	}
+}
+
 // TestPowerCut cuts the power of the disk at random moments under load. What was answered for is there afterwards, once,
 // and no step that was recorded as done runs again. The device itself keeps what was flushed to it.
 func TestPowerCut(t *testing.T) {
@@ -94,9 +114,7 @@ func TestPowerCut(t *testing.T) {
 	for i := range cuts {
 		cmd, stderr := startChild(t, dir, witness)
 		<-time.After(50*time.Millisecond + time.Duration(random.IntN(350))*time.Millisecond)
-		if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil { // it is not to tell of errors
-			t.Fatal(err)
-		}
+		stop(t, cmd.Process) // it is not to tell of errors
 		lost := filepath.Join(d.dir, fmt.Sprintf("not-flushed-%d", i))
 		if err := os.WriteFile(lost, []byte("only in memory"), 0o600); err != nil {
 			t.Fatal(err)
