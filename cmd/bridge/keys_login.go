@@ -148,7 +148,8 @@ func listenForCode(ctx context.Context, l *ops.Login, back chan<- returned) (sto
 	if err != nil {
 		return nil, err
 	}
-	srv := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	limit := 5 * time.Second
+	srv := &http.Server{ReadHeaderTimeout: limit, ReadTimeout: limit, WriteTimeout: limit, IdleTimeout: limit, MaxHeaderBytes: 64 << 10, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		code, err := codeIn(r.URL.Query(), l.State)
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		if err != nil {

@@ -46,7 +46,7 @@ func newSandbox(g *globals) *cobra.Command {
 			hooks.Go(func() { s.RunHooks(cmd.Context()) })
 			defer hooks.Wait()
 			fmt.Fprintf(cmd.OutOrStdout(), "This is a simulator of Keap: http://%s/crm (control at /sandbox/, nothing is kept)\n", l.Addr())
-			srv := &http.Server{Handler: s, ReadHeaderTimeout: 5 * time.Second}
+			srv := sandbox.HTTPServer(s)
 			go func() {
 				<-cmd.Context().Done()
 				ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -261,6 +262,41 @@ func TestTokenStoreKeepsAPair(t *testing.T) {
 	}
 }
 
+// TestOutboundStaysWithItsHost: a redirect to another host, or away from TLS, is not followed; one within the host is.
+func TestOutboundStaysWithItsHost(t *testing.T) {
+	mux := http.NewServeMux()
+	srv := httptest.NewTLSServer(mux)
+	defer srv.Close()
+	_, port, err := net.SplitHostPort(srv.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := outbound(publicOrOwn)
+	c.Transport.(*http.Transport).TLSClientConfig = srv.Client().Transport.(*http.Transport).TLSClientConfig
+	defer c.CloseIdleConnections()
+	for name, one := range map[string]struct {
+		to string
+		ok bool
+	}{
+		"same":      {srv.URL + "/there", true},
+		"elsewhere": {"https://localhost:" + port + "/there", false},
+		"plain":     {"http://" + srv.Listener.Addr().String() + "/there", false},
+	} {
+		mux.HandleFunc("/"+name, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, one.to, http.StatusFound) })
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL+"/"+name, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := c.Do(req)
+		if (err == nil) != one.ok || err != nil && !strings.Contains(err.Error(), "the sender redirects") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if res != nil {
+			res.Body.Close()
+		}
+	}
+}
+
 func TestOutboundReachesPublicAddressesOnly(t *testing.T) {
 	srv := httptest.NewServer(http.NotFoundHandler())
 	defer srv.Close()
@@ -279,6 +315,8 @@ func TestOutboundReachesPublicAddressesOnly(t *testing.T) {
 	for addr, want := range map[string]bool{
 		"203.0.113.7": true, "2001:db8::1": true, "127.0.0.1": false, "::1": false, "10.0.0.1": false, "192.168.1.1": false, "169.254.169.254": false,
 		"100.64.0.1": false, "0.0.0.0": false, "::ffff:127.0.0.1": false, "fe80::1": false, "fc00::1": false, "224.0.0.1": false,
+		"0.1.2.3": false, "192.0.0.8": false, "198.19.0.1": false, "255.255.255.255": false, "::127.0.0.1": false, "64:ff9b::a00:1": false,
+		"64:ff9b:1::a00:1": false, "2001::1": false, "2002:a00:1::": false, "fec0::1": false, "2606:4700::1111": true, "198.20.0.1": true,
 	} {
 		if got := public(netip.MustParseAddr(addr)); got != want {
 			t.Errorf("public(%s) = %v", addr, got)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -31,8 +32,8 @@ func outbound(may func(netip.Addr) bool) *http.Client {
 			MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true,
 		},
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
-			if len(via) > 3 || r.URL.Host != via[0].URL.Host {
-				return errors.New("the sender redirects to another host")
+			if len(via) > 3 || r.URL.Host != via[0].URL.Host || r.URL.Scheme != via[0].URL.Scheme {
+				return errors.New("the sender redirects to another host, or away from TLS")
 			}
 			return nil
 		},
@@ -77,11 +78,25 @@ func (c *fenced) Write(b []byte) (int, error) {
 // public tells whether an address is one that a stranger's URL may lead to.
 func public(a netip.Addr) bool {
 	a = a.Unmap()
-	return a.IsValid() && a.IsGlobalUnicast() && !a.IsPrivate() && !a.IsLoopback() && !a.IsLinkLocalUnicast() && !carrierGrade.Contains(a)
+	within := func(p netip.Prefix) bool { return p.Contains(a) }
+	return a.IsGlobalUnicast() && !a.IsPrivate() && !a.IsLoopback() && !a.IsLinkLocalUnicast() && !slices.ContainsFunc(inner, within)
 }
 
 // publicOrOwn lets a bridge with the sandbox ask stand-ins of senders on the same machine.
 func publicOrOwn(a netip.Addr) bool { return public(a) || a.Unmap().IsLoopback() }
 
-// carrierGrade is RFC 6598's shared address space; providers run internal services there.
-var carrierGrade = netip.MustParsePrefix("100.64.0.0/10")
+// inner are the further prefixes of IANA's special-purpose registries (RFC 6890) that lead to a machine's or a provider's own
+// services, or that carry an IPv4 address which may be a private one.
+var inner = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"),      // this network
+	netip.MustParsePrefix("100.64.0.0/10"),  // shared by the customers of a provider (RFC 6598)
+	netip.MustParsePrefix("192.0.0.0/24"),   // assignments of protocols
+	netip.MustParsePrefix("198.18.0.0/15"),  // test benches (RFC 2544)
+	netip.MustParsePrefix("240.0.0.0/4"),    // reserved
+	netip.MustParsePrefix("::/96"),          // IPv4-compatible, of old
+	netip.MustParsePrefix("64:ff9b::/96"),   // NAT64 (RFC 6052)
+	netip.MustParsePrefix("64:ff9b:1::/48"), // NAT64 of one's own (RFC 8215)
+	netip.MustParsePrefix("2001::/32"),      // Teredo
+	netip.MustParsePrefix("2002::/16"),      // 6to4
+	netip.MustParsePrefix("fec0::/10"),      // site-local, of old
+}

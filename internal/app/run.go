@@ -115,7 +115,7 @@ func (a *App) startSandbox(cfg *config.Config) error {
 	if err := prepareSandbox(a.Sandbox, cfg); err != nil {
 		return err
 	}
-	addr, err := a.listen("sandbox", "127.0.0.1:0", &http.Server{Handler: a.Sandbox, ReadHeaderTimeout: 5 * time.Second}, "", "")
+	addr, err := a.listen("sandbox", "127.0.0.1:0", sandbox.HTTPServer(a.Sandbox), "", "")
 	a.SandboxURL = "http://" + addr
 	a.set.Log.Warn("the Keap sandbox stands in for Keap: nothing reaches the real one", "address", a.SandboxURL)
 	return err

@@ -63,10 +63,10 @@ func mistaken(where string, err error) error {
 	return config.Mistakes{{File: where, Text: err.Error()}}
 }
 
-// consoleServer has no limit on writing: live streams last as long as somebody looks.
+// consoleServer has every limit. What lasts longer than an answer may (live streams, backups) moves its own as it goes on.
 func consoleServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }

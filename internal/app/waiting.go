@@ -32,7 +32,7 @@ func (a *App) openQueue(ctx context.Context, opt queue.Options) error {
 			return err
 		}
 	}
-	health := &http.Server{Handler: a.waitingHealth(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second}
+	health := consoleServer(a.waitingHealth(), a.set.Log)
 	if _, err := a.listen("health", a.set.Env.ConsoleAddr, health, "", ""); err != nil {
 		return err
 	}

@@ -98,6 +98,50 @@ func TestOnlyMainExits(t *testing.T) {
 	}
 }
 
+// TestServersHaveEveryLimit: a server without one of them can be held up by whoever is slow.
+func TestServersHaveEveryLimit(t *testing.T) {
+	servers := 0
+	for _, s := range sources(t) {
+		if s.test {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			lit, ok := n.(*ast.CompositeLit)
+			if !ok {
+				return true
+			}
+			if typ, ok := lit.Type.(*ast.SelectorExpr); !ok || typ.Sel.Name != "Server" || name(typ.X) != "http" {
+				return true
+			}
+			servers++
+			set := map[string]bool{}
+			for _, e := range lit.Elts {
+				if kv, ok := e.(*ast.KeyValueExpr); ok {
+					set[name(kv.Key)] = true
+				}
+			}
+			for _, limit := range []string{"ReadHeaderTimeout", "ReadTimeout", "WriteTimeout", "IdleTimeout", "MaxHeaderBytes"} {
+				if !set[limit] {
+					t.Errorf("%s: a server without %s", s.fset.Position(lit.Pos()), limit)
+				}
+			}
+			return true
+		})
+	}
+	if servers < 4 {
+		t.Errorf("only %d servers were found: the test looks in the wrong place", servers)
+	}
+}
+
+// name is what an identifier is called; "" when it is none.
+func name(e ast.Expr) string {
+	id, ok := e.(*ast.Ident)
+	if !ok {
+		return ""
+	}
+	return id.Name
+}
+
 // selectors lists where pkg.name is used.
 func selectors(s *source, pkg, name string) []string {
 	var found []string

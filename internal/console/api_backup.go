@@ -1,6 +1,7 @@
 package console
 
 import (
+	"io"
 	"net/http"
 	"time"
 )
@@ -14,9 +15,24 @@ func (c *Console) apiBackup(w http.ResponseWriter, r *http.Request, who identity
 	if err := c.Desk.Backup(r.Context(), who.name, r.URL.Query().Get("file")); err != nil {
 		return err
 	}
-	// A server without deadlines (a test's) is as good.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	out := http.NewResponseController(w)
+	_ = out.SetReadDeadline(time.Time{}) // a server without deadlines (a test's) is as good
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Disposition", `attachment; filename="bridge.backup"`)
-	return c.Backup(r.Context(), w)
+	return c.Backup(r.Context(), patient{w, out})
 }
+
+// patient gives whoever reads time for every part, instead of for the whole.
+type patient struct {
+	io.Writer
+	out *http.ResponseController
+}
+
+// Write implements io.Writer.
+func (p patient) Write(b []byte) (int, error) {
+	_ = p.out.SetWriteDeadline(time.Now().Add(partWithin))
+	return p.Writer.Write(b)
+}
+
+// partWithin is long: a backup may wait for the store before its next part as well as for its reader.
+const partWithin = 2 * time.Minute

@@ -52,6 +52,14 @@ type Server struct {
 	outages  int // XML-RPC calls answered during a brownout, to vary the answer
 }
 
+// HTTPServer is an http.Server for a simulator. Its limit on writing leaves room for faults that answer late.
+func HTTPServer(s *Server) *http.Server {
+	return &http.Server{
+		Handler: s, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 15 * time.Minute, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10,
+	}
+}
+
 // New returns a simulator with nothing in it but the users and stages that every Keap application has.
 func New(opts Options) *Server {
 	if opts.Now == nil {
