@@ -15,7 +15,7 @@ import (
 var most = map[string]int{
 	"events": 1_200, "secret": 80, "quota": 1_300,
 	"sources": 7_500, "rules": 2_100, "keap": 4_300, "keap/sandbox": 10_500,
-	"calls": 3_900, "queue": 7_300, "history": 2_300,
+	"calls": 3_900, "queue": 7_400, "history": 2_300,
 	"ingress": 500, "dispatch": 1_100, "ops": 1_600, "notify": 600,
 	"console": 3_000, "config": 2_600, "app": 5_700, "cmd/bridge": 4_200,
 }

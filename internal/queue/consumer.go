@@ -41,7 +41,7 @@ func (q *Queue) consume(ctx context.Context, stream, prefix string, epoch uint64
 }
 
 func (q *Queue) createConsumer(ctx context.Context, stream string, cfg jetstream.ConsumerConfig) (jetstream.Consumer, error) {
-	return insist(ctx, func(ctx context.Context) (jetstream.Consumer, error) {
+	return insist(ctx, q.base, func(ctx context.Context) (jetstream.Consumer, error) {
 		return q.streams[stream].CreateConsumer(ctx, cfg)
 	})
 }

@@ -115,27 +115,3 @@ func (q *Queue) dropSlot(ctx context.Context, s *Slot, seq uint64) error {
 func (q *Queue) clearSlot(ctx context.Context, account, key string) error {
 	return q.streams[streamFailed].Purge(ctx, jetstream.WithPurgeSubject(failedSubject(account, key)))
 }
-
-// Failed lists the slots of an account ("" = all) in the order in which they failed, from the position after on.
-// next is 0 at the end.
-func (q *Queue) Failed(ctx context.Context, account string, after uint64, limit int) (slots []Slot, next uint64, err error) {
-	filter := subjectFailed + "*.*"
-	if account != "" {
-		filter = subjectFailed + token(account) + ".*"
-	}
-	for len(slots) < limit {
-		msg, err := q.get(ctx, streamFailed, after+1, jetstream.WithGetMsgSubject(filter))
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			return slots, 0, nil
-		}
-		if err != nil {
-			return slots, 0, fmt.Errorf("list failed events: %w", err)
-		}
-		var s Slot
-		if err := json.Unmarshal(msg.Data, &s); err != nil {
-			return slots, 0, fmt.Errorf("list failed events: %w", err)
-		}
-		slots, after = append(slots, s), msg.Sequence
-	}
-	return slots, after, nil
-}

@@ -56,6 +56,7 @@ const (
 	codeWrongLast        jetstream.ErrorCode = 10071
 	codeWrongLastConst   jetstream.ErrorCode = 10164
 	codeNoCluster        jetstream.ErrorCode = 10008 // no leader just now
+	codeInProcess        jetstream.ErrorCode = 10158 // a message of the same id is on its way through the cluster
 )
 
 // hasCode tells whether err is an answer of the JetStream API with one of codes.

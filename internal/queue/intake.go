@@ -192,7 +192,7 @@ func (in *intake) commit(group []*accepting) {
 	case in.spool != nil:
 		err = in.spool.publish(msg)
 	default:
-		_, err = put(context.Background(), in.q.line.js, msg)
+		_, err = in.q.line.put(context.Background(), msg)
 	}
 	if err != nil && time.Since(in.complained) > time.Second {
 		in.complained = time.Now()

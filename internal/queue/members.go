@@ -143,7 +143,7 @@ func (c *crowd) renew(ctx context.Context, id string, seq uint64) error {
 	ttl := c.q.opt.MemberTTL
 	ctx, cancel := context.WithTimeout(ctx, ttl)
 	defer cancel()
-	away := time.AfterFunc(ttl/2, c.q.elsewhere)
+	away := time.AfterFunc(ttl/2, c.q.base.leave)
 	defer away.Stop()
 	sent := c.now()
 	ack, err := c.q.js.Publish(ctx, subjectMember+id, nil, jetstream.WithMsgTTL(ttl), jetstream.WithExpectLastSequencePerSubject(seq))

@@ -1,14 +1,12 @@
 package queue
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -92,15 +90,16 @@ type Queue struct {
 	process string // names this run of this process; never used again
 
 	server     *embedded  // nil with an external server
-	nc         *nats.Conn // nil with Away
+	base       *link      // work, and whatever is not said of the others; nil with Away
+	nc         *nats.Conn // of base
 	js         jetstream.JetStream
-	line       link // the durable line's own: what is accepted does not stand behind the work on what was
-	reads      link // single messages are read over it: the server reads nothing else from it while it waits for a stream's lock
+	line       *link // the durable line's own: what is accepted does not stand behind the work on what was
+	reads      *link // single messages are read over it: the server reads nothing else from it while it waits for a stream's lock
 	streams    map[string]jetstream.Stream
 	readable   map[string]jetstream.Stream // the same, over reads
+	leading    jetstream.Stream            // the log as its leader knows it
 	salt       []byte
 	maxPayload int           // of one message
-	hungUp     chan struct{} // closed when the connection is closed
 	lost       chan struct{} // closed by lose
 	losing     sync.Once
 	active     sync.Map // names of the groups that the register is known to hold
@@ -116,20 +115,6 @@ type Queue struct {
 
 	mu      sync.Mutex
 	closing bool
-}
-
-// elsewhere leaves a server that does not answer for another one of its cluster: it may be cut off from them while this process
-// reaches it still, and would keep it waiting for as long as that lasts.
-func (q *Queue) elsewhere() {
-	if len(q.nc.Servers()) < 2 {
-		return
-	}
-	q.log.Warn("the NATS server does not answer; trying another one")
-	for _, nc := range [...]*nats.Conn{q.nc, q.line.nc, q.reads.nc} { // each may be with another server, and a healthy one comes back at once
-		if err := nc.ForceReconnect(); err != nil {
-			q.log.Debug("the NATS server was not left", "err", err)
-		}
-	}
 }
 
 // Open connects, sets up streams and starts what Accept and Record need. ctx bounds the opening only.
@@ -170,7 +155,7 @@ func dial(ctx context.Context, opt Options) (_ *Queue, err error) {
 	}
 	q := &Queue{
 		opt: opt, log: opt.Logger, process: hashToken(nuid.Next())[:12],
-		streams: map[string]jetstream.Stream{}, readable: map[string]jetstream.Stream{}, hungUp: make(chan struct{}), lost: make(chan struct{}),
+		streams: map[string]jetstream.Stream{}, readable: map[string]jetstream.Stream{}, lost: make(chan struct{}),
 		accepted: newRecall[string, []*events.Event](acceptedBytes), routed: newRecall[uint64, entry](routedBytes),
 	}
 	if opt.URL == "" {
@@ -183,91 +168,6 @@ func dial(ctx context.Context, opt Options) (_ *Queue, err error) {
 	}
 	return q, nil
 }
-
-// link is one more connection with what is done over it.
-type link struct {
-	nc     *nats.Conn
-	js     jetstream.JetStream
-	hungUp chan struct{} // closed when the connection is closed
-}
-
-func (q *Queue) connect(ctx context.Context) error {
-	all := [...]link{{hungUp: q.hungUp}, {hungUp: make(chan struct{})}, {hungUp: make(chan struct{})}}
-	for i, use := range [...]string{"work", "line", "reads"} {
-		l := &all[i]
-		var err error
-		if l.nc, err = q.dialNATS(use, l.hungUp); err == nil {
-			l.js, err = jetstream.New(l.nc, jetstream.WithDefaultTimeout(requestTimeout))
-		}
-		switch i { // as they come: disconnect closes those that are there
-		case 0:
-			q.nc, q.js = l.nc, l.js
-		case 1:
-			q.line = *l
-		case 2:
-			q.reads = *l
-		}
-		if err != nil {
-			return err
-		}
-	}
-	q.maxPayload = int(q.nc.MaxPayload())
-	if _, err := q.js.AccountInfo(ctx); err != nil {
-		return fault("the NATS account has no JetStream", "switch JetStream on for it", "%w", err)
-	}
-	return nil
-}
-
-// dialNATS makes a connection; hungUp is closed with it, and the queue is lost then.
-func (q *Queue) dialNATS(use string, hungUp chan struct{}) (*nats.Conn, error) {
-	log := q.log.With("connection", use)
-	options := []nats.Option{
-		nats.Name("bridge " + q.process + " " + use), nats.CustomInboxPrefix(inboxes), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
-		nats.ReconnectJitter(100*time.Millisecond, 500*time.Millisecond),
-		nats.ClosedHandler(func(*nats.Conn) { close(hungUp); q.lose() }),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			if err != nil {
-				log.Warn("the connection to NATS broke", "err", err)
-			}
-		}),
-		nats.ReconnectHandler(func(*nats.Conn) { log.Info("connected to NATS again") }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn("NATS client", "err", err) }),
-	}
-	url := q.opt.URL
-	if q.server != nil {
-		options = append(options, nats.InProcessServer(q.server.server), q.server.user)
-	} else if q.opt.Creds != "" {
-		login, err := credentials(q.opt.Creds)
-		if err != nil {
-			return nil, fault("the NATS credentials cannot be read", "BRIDGE_NATS_CREDS names a creds file, or a file with the seed of an nkey", "%w", err)
-		}
-		options = append(options, login)
-	}
-	nc, err := nats.Connect(url, options...)
-	if err != nil {
-		return nil, fault("NATS cannot be reached", "check BRIDGE_NATS_URL and BRIDGE_NATS_CREDS", "%w", err)
-	}
-	return nc, nil
-}
-
-// inboxes is where answers to the bridge go, events among them. It is not the usual prefix, to which every publisher
-// listens for the answers to itself.
-const inboxes = "_BRIDGE"
-
-// credentials reads a creds file, or a file with no more than the seed of an nkey.
-func credentials(path string) (nats.Option, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	if bytes.Contains(text, []byte("BEGIN NATS USER JWT")) {
-		return nats.UserCredentials(path), nil
-	}
-	return nats.NkeyOptionFromSeed(path)
-}
-
-// requestTimeout bounds one request to the server: longer than the election of a new stream leader (7 s measured).
-const requestTimeout = 10 * time.Second
 
 // ensureSalt reads the key of contact hashes, or makes it once for the whole installation.
 func (q *Queue) ensureSalt(ctx context.Context) ([]byte, error) {
@@ -308,17 +208,4 @@ func (q *Queue) Close(ctx context.Context) error {
 	}
 	err := q.stopWork(ctx)
 	return errors.Join(err, q.intake.stop(ctx), q.memory.stop(ctx), q.outcomes.stop(ctx), q.exchanges.stop(ctx), q.disconnect())
-}
-
-func (q *Queue) disconnect() error {
-	for _, l := range [...]link{q.line, q.reads, {nc: q.nc, hungUp: q.hungUp}} {
-		if l.nc != nil {
-			l.nc.Close()
-			<-l.hungUp
-		}
-	}
-	if q.server != nil {
-		return q.server.stop()
-	}
-	return nil
 }

@@ -149,9 +149,9 @@ func TestUnknownAccountFails(t *testing.T) {
 	e.Account = "unknown"
 	accept(t, b.Queue, e)
 	eventually(t, "failed", func() bool { return b.index.last(e.Key()) == "failed/config" })
-	slots, _, err := b.Failed(context.Background(), "", 0, 10)
-	if err != nil || len(slots) != 1 || slots[0].Key != e.Key() || slots[0].Event == nil || slots[0].Event.ID != "1" {
-		t.Errorf("failed: %+v, %v", slots, err)
+	slots := b.slots(t)
+	if len(slots) != 1 || slots[0].Key != e.Key() || slots[0].Event == nil || slots[0].Event.ID != "1" {
+		t.Errorf("failed: %+v", slots)
 	}
 }
 
@@ -181,8 +181,8 @@ func TestIngest(t *testing.T) {
 	eventually(t, "the good one is done", func() bool { return b.index.last(key) == "done" })
 	var slots []Slot
 	eventually(t, "the others failed", func() bool {
-		slots, _, err = b.Failed(ctx, "", 0, 10)
-		return err != nil || len(slots) == 4
+		slots = b.slots(t)
+		return len(slots) == 4
 	})
 	for _, s := range slots {
 		if s.Reason != events.BadSchema || s.Raw == nil || s.Detail == "" {
@@ -233,9 +233,8 @@ func TestVerdicts(t *testing.T) {
 	for id, state := range want {
 		eventually(t, id+" is "+state, func() bool { return b.index.last(events.KeyOf("default", "shop", id)) == state })
 	}
-	slots, _, err := b.Failed(context.Background(), "default", 0, 10)
-	if err != nil || len(slots) != 2 {
-		t.Errorf("slots: %+v, %v", slots, err)
+	if slots := b.slots(t); len(slots) != 2 {
+		t.Errorf("slots: %+v", slots)
 	}
 	// The parked one is the only one left, and a restart delivers it again: not first any more.
 	b = b.restart(t)

@@ -19,6 +19,11 @@ import (
 // startExternal starts a NATS server as an operator would, and returns its URL.
 func startExternal(t testing.TB) string {
 	t.Helper()
+	return startNATS(t).ClientURL()
+}
+
+func startNATS(t testing.TB) *server.Server {
+	t.Helper()
 	s, err := server.NewServer(&server.Options{
 		ServerName: "external", Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, JetStream: true, StoreDir: t.TempDir(), SyncAlways: true,
 	})
@@ -33,7 +38,7 @@ func startExternal(t testing.TB) string {
 		s.Shutdown()
 		s.WaitForShutdown()
 	})
-	return s.ClientURL()
+	return s
 }
 
 // line is a TCP connection to a server that a test can cut silently, as a paused process or a broken network would.

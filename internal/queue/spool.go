@@ -82,14 +82,17 @@ func (s *spool) connect(ctx context.Context) (err error) {
 
 // publish stores a bundle with the external server, or here while that is away or still owed something.
 func (s *spool) publish(msg *nats.Msg) error {
-	if s.waiting.Load() == 0 && s.q.nc != nil && s.q.nc.IsConnected() {
+	if s.waiting.Load() == 0 && s.q.line != nil && s.q.line.nc.IsConnected() {
 		ctx, cancel := context.WithTimeout(context.Background(), spoolAfter)
-		_, err := s.q.js.PublishMsg(ctx, msg)
+		_, err := s.q.line.js.PublishMsg(ctx, msg)
 		cancel()
 		if err == nil {
 			return nil
 		}
 		s.q.log.Warn("the external server does not take events; they go to the local disk", "err", err)
+		if unanswered(err) {
+			s.q.line.leave()
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,7 +142,7 @@ func (s *spool) run() {
 
 // forward moves everything that waits. A bundle is deleted here only when the external server has it.
 func (s *spool) forward(ctx context.Context) error {
-	if s.q.nc == nil {
+	if s.q.line == nil {
 		return errAway
 	}
 	for ctx.Err() == nil {
@@ -153,7 +156,7 @@ func (s *spool) forward(ctx context.Context) error {
 		out := &nats.Msg{Subject: subjectNew, Data: msg.Data, Header: nats.Header{
 			headerAccounts: msg.Header[headerAccounts], jetstream.MsgIDHeader: {fmt.Sprintf("spool:%s:%d", s.name, msg.Sequence)},
 		}}
-		if _, err := s.q.js.PublishMsg(ctx, out); err != nil {
+		if _, err := s.q.line.put(ctx, out); err != nil {
 			return err
 		}
 		if err := s.stream.SecureDeleteMsg(ctx, msg.Sequence); err != nil {

@@ -77,8 +77,8 @@ func streams(replicas int, retention time.Duration) []jetstream.StreamConfig {
 		if c.MaxMsgsPerSubject == 1 || c.Name == streamExchange {
 			c.Discard = jetstream.DiscardOld // the slot's old value goes, or the oldest of what nobody relies on
 		}
-		// Direct reads may come from a follower that lags: fine for what never changes, not for what is
-		// compared and rewritten.
+		// Direct reads may come from a follower that lags: fine for what never changes (that it is not there is asked again
+		// of the leader), not for what is compared and rewritten.
 		c.AllowDirect = replicas == 1 || c.Name == streamEvents
 	}
 	list[len(list)-1].AllowDirect = false
@@ -104,6 +104,11 @@ func (q *Queue) ensureStreams(ctx context.Context) error {
 		}
 		q.streams[list[i].Name], q.readable[list[i].Name] = made[i], read[i]
 	}
+	var err error
+	if q.leading, err = q.js.Stream(ctx, streamEvents); err != nil {
+		return fmt.Errorf("stream %s: %w", streamEvents, err)
+	}
+	q.leading.CachedInfo().Config.AllowDirect = false // the library reads from any replica where a stream allows it: this handle must not
 	return nil
 }
 

@@ -74,6 +74,7 @@ func (w *work) join(ctx context.Context) (err error) {
 	if q.server != nil {
 		return nil
 	}
+	q.base.kept.Store(true)
 	if w.members, err = join(ctx, q); err != nil {
 		return err
 	}
