@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"bridge/internal/ingress"
@@ -26,7 +28,7 @@ func (a *App) openQueue(ctx context.Context, opt queue.Options) error {
 			return err
 		}
 	}
-	a.set.Log.Warn("NATS cannot be reached; webhooks go to the local disk until it can", "url", opt.URL)
+	a.set.Log.Warn("NATS cannot be reached; webhooks go to the local disk until it can", "servers", hosts(opt.URL))
 	if a.set.has(RoleIngest) {
 		if err := a.startIngress(); err != nil {
 			return err
@@ -106,3 +108,14 @@ func (a *App) startIngress() (err error) {
 }
 
 const partIngress = "ingress"
+
+// hosts names the servers of a list of NATS addresses, without the user and password that may stand before them.
+func hosts(list string) string {
+	var all []string
+	for one := range strings.SplitSeq(list, ",") {
+		if u, err := url.Parse(strings.TrimSpace(one)); err == nil {
+			all = append(all, u.Host)
+		}
+	}
+	return strings.Join(all, ",")
+}

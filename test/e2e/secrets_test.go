@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -40,6 +41,7 @@ var planted = map[string]string{
 	"console token":       "planted-console-token-8888-0123456789",
 	"metrics token":       "planted-metrics-token-9999-0123456789",
 	"secret key":          "planted-secret-key-aaaa-0123456789-0123456789",
+	"NATS password":       "planted-nats-password-bbbb",
 }
 
 const planting = `
@@ -123,13 +125,14 @@ func TestSecretsAreNeverTold(t *testing.T) {
 	}
 	cfg, data := folder(t, strings.ReplaceAll(text, "RECEIVER", s.listener(t, "notify")))
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", s.listener(t, "traces"))
-	outside := startNATS(t, &server.Options{ServerName: "outside", Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, JetStream: true, StoreDir: t.TempDir()})
+	outside := startNATS(t, &server.Options{ServerName: "outside", Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, JetStream: true, StoreDir: t.TempDir(),
+		Username: "bridge", Password: planted["NATS password"]})
 	t.Cleanup(func() {
 		outside.Shutdown()
 		outside.WaitForShutdown()
 	})
 	env := config.DefaultEnv()
-	env.Config, env.DataDir, env.KeapBaseURL, env.NatsURL = cfg, data, keap, outside.ClientURL()
+	env.Config, env.DataDir, env.KeapBaseURL, env.NatsURL = cfg, data, keap, withPassword(outside.ClientURL())
 	env.HTTPAddr, env.ConsoleAddr = "127.0.0.1:0", "127.0.0.1:0"
 	env.ConsoleToken, env.MetricsToken = secret.New(planted["console token"]), secret.New(planted["metrics token"])
 	env.SecretKey = secret.New(planted["secret key"])
@@ -142,14 +145,18 @@ func TestSecretsAreNeverTold(t *testing.T) {
 	misbehave(t, crm, "http://"+a.HTTPAddr)
 	visitor.settled(2)
 	visitor.crawl()
-	keepAll(t, s, outside.ClientURL(), data)
+	keepAll(t, s, env.NatsURL, data)
 	if err := a.Stop(); err != nil {
 		t.Error(err)
 	}
 	if _, err := app.Start(t.Context(), app.Settings{Env: broken(t, env), Log: log}); err != nil {
 		s.add("errors", []byte(err.Error()))
 	}
+	s.add("errors", []byte(unreachable(t, env, log).Error()))
 
+	if !bytes.Contains(s.said["log"].Bytes(), []byte("servers=127.0.0.1:1")) {
+		t.Error("nobody says which NATS server cannot be reached")
+	}
 	for _, place := range []string{"log", "console", "metrics", "traces", "queue", "index", "backup", "errors"} {
 		if s.said[place] == nil || s.said[place].Len() == 0 {
 			t.Errorf("nothing was said in %s: the test looks in the wrong place", place)
@@ -171,6 +178,23 @@ func TestSecretsAreNeverTold(t *testing.T) {
 			t.Errorf("a line above debug names a customer: %s", line)
 		}
 	}
+}
+
+func withPassword(url string) string {
+	return strings.Replace(url, "://", "://bridge:"+planted["NATS password"]+"@", 1)
+}
+
+// unreachable is why a process that waits for a NATS server which is not there ends.
+func unreachable(t *testing.T, env config.Env, log *slog.Logger) error {
+	t.Helper()
+	env.DataDir, env.Spool, env.NatsURL = t.TempDir(), true, withPassword("nats://127.0.0.1:1")
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // it goes on without after three
+	defer cancel()
+	a, err := app.Start(ctx, app.Settings{Env: env, Log: log})
+	if err == nil {
+		t.Fatal("started without a NATS server", a.Stop())
+	}
+	return err
 }
 
 // misbehave sends orders well and badly, has Keap refuse the key for a while, and knocks at doors with wrong secrets.
