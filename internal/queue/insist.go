@@ -44,7 +44,7 @@ func unanswered(err error) bool {
 func (q *Queue) get(ctx context.Context, stream string, seq uint64, filter ...jetstream.GetMsgOpt) (*jetstream.RawStreamMsg, error) {
 	l, s := q.reader(stream)
 	msg, err := insist(ctx, l, func(ctx context.Context) (*jetstream.RawStreamMsg, error) { return s.GetMsg(ctx, seq, filter...) })
-	if stream == streamEvents && errors.Is(err, jetstream.ErrMsgNotFound) {
+	if stream == streamEvents && q.server == nil && errors.Is(err, jetstream.ErrMsgNotFound) {
 		return q.certain(ctx, seq)
 	}
 	return msg, err
