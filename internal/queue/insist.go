@@ -66,12 +66,12 @@ func (q *Queue) certain(ctx context.Context, seq uint64) (*jetstream.RawStreamMs
 	return insist(ctx, q.base, func(ctx context.Context) (*jetstream.RawStreamMsg, error) { return q.leading.GetMsg(ctx, seq) })
 }
 
-// reader tells over which link a stream is read. What is rewritten is read over the one over which ownership is taken: once
-// that has succeeded its server is with the majority, while the server of another link may still be cut off and hold
-// what was there before.
+// reader tells over which link a stream is read. In a cluster, what is rewritten is read over the one over which ownership is
+// taken: once that has succeeded its server is with the majority, while the server of another link may still be cut off
+// and hold what was there before.
 func (q *Queue) reader(stream string) (*link, jetstream.Stream) {
-	switch stream {
-	case streamMemory, streamLedger, streamFailed:
+	rewritten := stream == streamMemory || stream == streamLedger || stream == streamFailed
+	if rewritten && q.opt.Replicas > 1 {
 		return q.base, q.streams[stream]
 	}
 	return q.reads, q.readable[stream]
