@@ -107,7 +107,8 @@ func (a *api) leads(t *testing.T, from, to int) {
 // inForce waits until a replay would plan with the rule that is right.
 func (a *api) inForce(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	limit := max(patience, time.Duration(*failing)*20*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	look := time.NewTicker(100 * time.Millisecond)
 	defer look.Stop()
@@ -176,7 +177,7 @@ func (a *api) until(t *testing.T, reached func(ops.AccountStatus) bool) {
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("not reached after %v: %+v %v", patience, s, err)
+			t.Fatalf("not reached after %v: %+v %v", limit, s, err)
 		case <-look.C:
 		}
 	}
