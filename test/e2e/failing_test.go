@@ -107,8 +107,7 @@ func (a *api) leads(t *testing.T, from, to int) {
 // inForce waits until a replay would plan with the rule that is right.
 func (a *api) inForce(t *testing.T) {
 	t.Helper()
-	limit := max(patience, time.Duration(*failing)*20*time.Millisecond)
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	look := time.NewTicker(100 * time.Millisecond)
 	defer look.Stop()
@@ -164,7 +163,8 @@ func (a *api) post(t *testing.T, path, body string, out any) {
 // until waits for a state of the account.
 func (a *api) until(t *testing.T, reached func(ops.AccountStatus) bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	limit := max(patience, time.Duration(*failing)*20*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	look := time.NewTicker(100 * time.Millisecond)
 	defer look.Stop()
