@@ -88,9 +88,10 @@ func TestDays(t *testing.T) {
 	}
 }
 
-// loose is how far one seed may fall short of the bar of a figure that scatters with how many purchases a day happens to
-// have: the bar is for the mean of several.
-var loose = map[string]float64{"live done by midnight": 0.02}
+// loose is by what one seed's figure counts where it scatters with how many purchases a day happens to have: the bar is for the
+// mean of several. On a day that needs nearly all of its calls the forecast may doubt for an hour whether they are enough, and
+// normal work then waits longer.
+var loose = map[string]float64{"live done by midnight": 1.02, "normal p99, min": 0.75}
 
 // TestFigures holds one fresh seed to the bars of the table that BenchmarkBlackFriday prints from several.
 func TestFigures(t *testing.T) {
@@ -117,7 +118,11 @@ func TestFigures(t *testing.T) {
 		}
 	})
 	for _, f := range figures() {
-		if r := reports[f.run]; r != nil && f.misses(f.of(r)*(1+loose[f.name])) {
+		r, factor := reports[f.run], 1.0
+		if by, ok := loose[f.name]; ok {
+			factor = by
+		}
+		if r != nil && f.misses(f.of(r)*factor) {
 			t.Errorf("seed %d, %s: %s is "+f.print+", the bar is "+f.print, seed, f.run, f.name, f.of(r), f.bar)
 		}
 	}
